@@ -1,0 +1,152 @@
+//! `edgeguard._core.Engine` and `Decision`: conversion only.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use edgeguard_core::decision::Decision;
+use edgeguard_core::engine::{Engine, Flags};
+use edgeguard_core::error::CoreError;
+use edgeguard_core::tick_merge::Until;
+use edgeguard_core::types::{Now, Origin};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::error::to_python;
+
+/// One change of one trigger.
+#[pyclass(name = "Decision", module = "edgeguard._core", frozen, get_all)]
+#[derive(Debug)]
+pub(crate) struct PyDecision {
+    index: u64,
+    t_ns: i64,
+    account: String,
+    scope: String,
+    trigger: &'static str,
+    action: &'static str,
+    code: String,
+    value: Option<String>,
+    threshold: Option<String>,
+    reference: Option<String>,
+    symbol: Option<String>,
+    source_file: String,
+    source_line: u64,
+    json: Py<PyBytes>,
+}
+
+#[pymethods]
+impl PyDecision {
+    fn line(&self, py: Python<'_>) -> Py<PyBytes> {
+        self.json.clone_ref(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        String::from_utf8_lossy(self.json.as_bytes(py)).into_owned()
+    }
+}
+
+impl PyDecision {
+    fn new(py: Python<'_>, decision: Decision, config_hash: &str) -> Self {
+        let json = PyBytes::new(py, decision.line(config_hash).as_bytes()).unbind();
+        Self {
+            index: decision.index,
+            t_ns: decision.t_ns,
+            trigger: decision.trigger.name(),
+            action: decision.action.name(),
+            code: decision.code_text(),
+            account: decision.account_id,
+            scope: decision.scope,
+            value: decision.value,
+            threshold: decision.threshold,
+            reference: decision.reference,
+            symbol: decision.symbol,
+            source_file: decision.source_file,
+            source_line: decision.source_line,
+            json,
+        }
+    }
+}
+
+/// The trigger engine of one guard or one replay.
+#[pyclass(name = "Engine", module = "edgeguard._core", unsendable)]
+#[derive(Debug)]
+pub(crate) struct PyEngine {
+    /// `None` after a panic: a half-updated engine must not decide anything.
+    inner: Option<Engine>,
+}
+
+impl PyEngine {
+    /// Runs a call on the engine; a panic inside it leaves the engine unusable for ever.
+    #[inline]
+    fn run<T>(&mut self, py: Python<'_>, work: impl FnOnce(&mut Engine) -> Result<T, CoreError>) -> PyResult<T> {
+        let Some(engine) = self.inner.as_mut() else {
+            return Err(PyRuntimeError::new_err("engine must not be used after a panic, was"));
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(engine))) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(to_python(py, &error)),
+            Err(_) => {
+                self.inner = None;
+                Err(PyRuntimeError::new_err("engine panicked: it decides nothing any more"))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    #[pyo3(signature = (config, config_hash, *, live, profiles = None))]
+    fn py_new(
+        py: Python<'_>,
+        config: &[u8],
+        config_hash: &str,
+        live: bool,
+        profiles: Option<BTreeMap<String, Vec<u8>>>,
+    ) -> PyResult<Self> {
+        let profiles = profiles.unwrap_or_default();
+        let engine = Engine::new(config, config_hash, live, &profiles).map_err(|error| to_python(py, &error))?;
+        Ok(Self { inner: Some(engine) })
+    }
+
+    #[pyo3(name = "on_frame")]
+    fn py_on_frame(&mut self, py: Python<'_>, payload: &[u8], t_ns: i64, boot_ns: i64, source: u32, line: u64) -> PyResult<u32> {
+        let now = Now { wall_ns: t_ns, boot_ns };
+        self.run(py, |engine| engine.on_frame(payload, now, Origin { source, line }).map(|Flags(bits)| bits))
+    }
+
+    #[pyo3(name = "advance", signature = (t_ns, boot_ns, source, line, *, counts = false))]
+    fn py_advance(&mut self, py: Python<'_>, t_ns: i64, boot_ns: i64, source: u32, line: u64, counts: bool) -> PyResult<u32> {
+        let now = Now { wall_ns: t_ns, boot_ns };
+        self.run(py, |engine| Ok(engine.advance(now, Origin { source, line }, counts).0))
+    }
+
+    #[pyo3(name = "register_source")]
+    fn py_register_source(&mut self, py: Python<'_>, name: &str) -> PyResult<u32> {
+        self.run(py, |engine| Ok(engine.register_source(name)))
+    }
+
+    #[pyo3(name = "take_decisions")]
+    fn py_take_decisions(&mut self, py: Python<'_>) -> PyResult<Vec<PyDecision>> {
+        self.run(py, |engine| {
+            let taken = engine.take_decisions();
+            let hash = engine.config_hash();
+            Ok(taken.into_iter().map(|decision| PyDecision::new(py, decision, hash)).collect())
+        })
+    }
+
+    #[pyo3(name = "next_deadline_ns")]
+    fn py_next_deadline_ns(&mut self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.run(py, |engine| Ok(engine.next_deadline_ns()))
+    }
+
+    #[pyo3(name = "add_tick_file")]
+    fn py_add_tick_file(&mut self, py: Python<'_>, kind: &str, symbol: &str, name: &str, data: &[u8], date: Option<&str>) -> PyResult<usize> {
+        self.run(py, |engine| engine.add_tick_file(kind, symbol, name, data, date))
+    }
+
+    #[pyo3(name = "run_tick_files")]
+    fn py_run_tick_files(&mut self, py: Python<'_>, until_t_ns: Option<i64>, until_order: usize, max_ticks: usize) -> PyResult<usize> {
+        self.run(py, |engine| engine.run_tick_files(Until { t_ns: until_t_ns, order: until_order }, max_ticks))
+    }
+}

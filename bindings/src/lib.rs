@@ -1,0 +1,18 @@
+//! `edgeguard._core`: conversion between Python and `edgeguard-core`, nothing else.
+
+use pyo3::prelude::*;
+
+mod engine;
+mod error;
+mod page;
+mod state;
+
+/// The compiled half of EdgeGuard.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<engine::PyEngine>()?;
+    module.add_class::<engine::PyDecision>()?;
+    page::add_to(module)?;
+    state::add_to(module)
+}

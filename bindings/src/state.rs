@@ -1,0 +1,283 @@
+//! `_core.TradingState` and `_core.Lease`: the state machines that decide, as Python sees them.
+
+use edgeguard_core::lease::{Beat, Lease};
+use edgeguard_core::page::Code;
+use edgeguard_core::trading_state::{
+    Action, Checks, Flatten, Halt, Now, Pause, State, TradingState,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// `(kind, scope, first, second, third)`: `page`, `persist`; `publish` with change, trigger, code;
+/// `flatten` with the halt id; `alarm` with code and text.
+type ActionTuple = (&'static str, String, String, String, String);
+/// `(id, t_ns, trigger, code, reason, durable)`.
+type HaltTuple = (String, i64, String, String, String, bool);
+/// `(cause, trigger, code, held, since_ns)`.
+type PauseTuple = (String, String, String, bool, i64);
+/// `(scope, state, flatten, halt, pauses)`.
+type ScopeTuple = (String, &'static str, &'static str, Option<HaltTuple>, Vec<PauseTuple>);
+
+fn to_tuple(action: Action) -> ActionTuple {
+    let none = String::new;
+    match action {
+        Action::Page => ("page", none(), none(), none(), none()),
+        Action::Persist => ("persist", none(), none(), none(), none()),
+        Action::Publish { change, scope, trigger, code } => {
+            ("publish", scope, change.name().to_owned(), trigger, code)
+        }
+        Action::Flatten { scope, halt_id } => ("flatten", scope, halt_id, none(), none()),
+        Action::Alarm { code, text } => ("alarm", none(), code.to_owned(), text, none()),
+    }
+}
+
+fn to_tuples(actions: Vec<Action>) -> Vec<ActionTuple> {
+    actions.into_iter().map(to_tuple).collect()
+}
+
+fn to_halt(halt: HaltTuple) -> Halt {
+    let (id, t_ns, trigger, code, reason, durable) = halt;
+    Halt { id, t_ns, trigger, code, reason, durable }
+}
+
+fn to_now(now: (i64, i64)) -> Now {
+    Now { wall_ns: now.0, boot_ns: now.1 }
+}
+
+fn to_state(name: &str) -> PyResult<State> {
+    [State::Starting, State::Active, State::Paused, State::Halted]
+        .into_iter()
+        .find(|state| state.name() == name)
+        .ok_or_else(|| PyValueError::new_err(format!("state must be a trading state, was {name:?}")))
+}
+
+fn to_flatten(name: &str) -> PyResult<Flatten> {
+    [Flatten::None, Flatten::InProgress, Flatten::FlatVerified, Flatten::NotFlat]
+        .into_iter()
+        .find(|status| status.name() == name)
+        .ok_or_else(|| {
+            PyValueError::new_err(format!("flatten must be a flatten status, was {name:?}"))
+        })
+}
+
+/// One account's trading state.
+#[pyclass(name = "TradingState", module = "edgeguard._core")]
+#[derive(Debug)]
+pub(crate) struct PyTradingState {
+    inner: TradingState,
+}
+
+#[pymethods]
+impl PyTradingState {
+    #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    fn py_new(conditions: Vec<String>) -> Self {
+        Self { inner: TradingState::new(&conditions) }
+    }
+
+    #[pyo3(name = "restore_halt")]
+    fn py_restore_halt(
+        &mut self,
+        now: (i64, i64),
+        scope: &str,
+        halt: HaltTuple,
+    ) -> Vec<ActionTuple> {
+        to_tuples(self.inner.restore_halt(to_now(now), scope, to_halt(halt)))
+    }
+
+    #[pyo3(name = "restore_scope")]
+    fn py_restore_scope(&mut self, scope: &str) {
+        self.inner.restore_scope(scope);
+    }
+
+    #[pyo3(name = "restore_resumed")]
+    fn py_restore_resumed(&mut self, halt_id: &str) {
+        self.inner.restore_resumed(halt_id);
+    }
+
+    #[pyo3(name = "met")]
+    fn py_met(&mut self, condition: &str) -> Vec<ActionTuple> {
+        to_tuples(self.inner.met(condition))
+    }
+
+    #[pyo3(name = "halt")]
+    fn py_halt(&mut self, now: (i64, i64), scope: &str, halt: HaltTuple) -> Vec<ActionTuple> {
+        to_tuples(self.inner.halt(to_now(now), scope, to_halt(halt)))
+    }
+
+    #[pyo3(name = "pause")]
+    fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> Vec<ActionTuple> {
+        let (cause, trigger, code, held, since_ns) = pause;
+        let pause = Pause { trigger, code, held, since_ns };
+        to_tuples(self.inner.pause(scope, &cause, pause))
+    }
+
+    #[pyo3(name = "release")]
+    fn py_release(&mut self, scope: &str, cause: &str) -> Vec<ActionTuple> {
+        to_tuples(self.inner.release(scope, cause))
+    }
+
+    #[pyo3(name = "release_held", signature = (scope, trigger=None))]
+    fn py_release_held(&mut self, scope: &str, trigger: Option<&str>) -> Vec<ActionTuple> {
+        to_tuples(self.inner.release_held(scope, trigger))
+    }
+
+    #[pyo3(name = "persisted")]
+    fn py_persisted(&mut self, halt_id: &str) -> Vec<ActionTuple> {
+        to_tuples(self.inner.persisted(halt_id))
+    }
+
+    #[pyo3(name = "flattened")]
+    fn py_flattened(
+        &mut self,
+        scope: &str,
+        halt_id: &str,
+        status: &str,
+    ) -> PyResult<Vec<ActionTuple>> {
+        Ok(to_tuples(self.inner.flattened(scope, halt_id, to_flatten(status)?)))
+    }
+
+    #[pyo3(name = "exposed")]
+    fn py_exposed(&mut self, now: (i64, i64), scope: &str) -> Vec<ActionTuple> {
+        to_tuples(self.inner.exposed(to_now(now), scope))
+    }
+
+    #[pyo3(name = "tick")]
+    fn py_tick(&mut self, now: (i64, i64)) -> Vec<ActionTuple> {
+        to_tuples(self.inner.tick(to_now(now)))
+    }
+
+    /// Refusals, empty when the resume may be written; the actions are then to be taken.
+    #[pyo3(name = "resume")]
+    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    fn py_resume(
+        &mut self,
+        halt_id: &str,
+        operator: String,
+        reason: String,
+        good: (bool, bool, bool),
+        firing: Vec<String>,
+        dry: bool,
+    ) -> (Vec<String>, Vec<ActionTuple>) {
+        let (snapshot_fresh, storage_trusted, identity_good) = good;
+        let checks =
+            Checks { operator, reason, snapshot_fresh, storage_trusted, identity_good, firing };
+        if dry {
+            return (self.inner.resume_refusals(halt_id, &checks), Vec::new());
+        }
+        match self.inner.resume(halt_id, &checks) {
+            Ok(actions) => (Vec::new(), to_tuples(actions)),
+            Err(refusals) => (refusals, Vec::new()),
+        }
+    }
+
+    #[pyo3(name = "is_resuming")]
+    fn py_is_resuming(&self, halt_id: &str) -> bool {
+        self.inner.is_resuming(halt_id)
+    }
+
+    #[pyo3(name = "resume_durable")]
+    fn py_resume_durable(&mut self, halt_id: &str) -> Option<Vec<ActionTuple>> {
+        self.inner.resume_durable(halt_id).map(to_tuples)
+    }
+
+    #[pyo3(name = "resume_failed")]
+    fn py_resume_failed(&mut self, halt_id: &str) {
+        self.inner.resume_failed(halt_id);
+    }
+
+    #[pyo3(name = "state")]
+    fn py_state(&self) -> &'static str {
+        self.inner.state().name()
+    }
+
+    #[pyo3(name = "word")]
+    fn py_word(&self) -> (u8, u8, u8, u8, u32) {
+        let word = self.inner.word();
+        (word.state, word.severity, word.flatten, word.flags, word.state_seq)
+    }
+
+    #[pyo3(name = "waiting")]
+    fn py_waiting(&self) -> Vec<String> {
+        self.inner.waiting().map(str::to_owned).collect()
+    }
+
+    #[pyo3(name = "resumed")]
+    fn py_resumed(&self) -> Vec<String> {
+        self.inner.resumed().iter().cloned().collect()
+    }
+
+    #[pyo3(name = "scopes")]
+    fn py_scopes(&self) -> Vec<ScopeTuple> {
+        let rows = self.inner.scopes().iter().map(|(name, scope)| {
+            let halt = scope.halt.clone().map(|halt| {
+                (halt.id, halt.t_ns, halt.trigger, halt.code, halt.reason, halt.durable)
+            });
+            let pauses = scope.pauses.iter().map(|(cause, pause)| {
+                let Pause { trigger, code, held, since_ns } = pause.clone();
+                (cause.clone(), trigger, code, held, since_ns)
+            });
+            let state = scope.state().name();
+            (name.clone(), state, scope.flatten.name(), halt, pauses.collect())
+        });
+        rows.collect()
+    }
+}
+
+/// A remote gate's lease.
+#[pyclass(name = "Lease", module = "edgeguard._core")]
+#[derive(Debug)]
+pub(crate) struct PyLease {
+    inner: Lease,
+}
+
+#[pymethods]
+impl PyLease {
+    #[new]
+    fn py_new(lease_ns: i64) -> Self {
+        Self { inner: Lease::new(lease_ns) }
+    }
+
+    /// `beat` is `(epoch, state_seq, state, hole, halt_id, resumed)`.
+    #[pyo3(name = "on_echo")]
+    fn py_on_echo(
+        &mut self,
+        sent_ns: i64,
+        now_ns: i64,
+        beat: (i64, i64, String, bool, String, Vec<String>),
+    ) -> PyResult<bool> {
+        let (epoch, state_seq, state, hole, halt_id, resumed) = beat;
+        let state = to_state(&state)?;
+        let beat = Beat { epoch, state_seq, state, hole, halt_id, resumed };
+        Ok(self.inner.on_echo(sent_ns, now_ns, beat))
+    }
+
+    #[pyo3(name = "check")]
+    fn py_check(&self, now_ns: i64) -> &'static str {
+        match self.inner.check(now_ns) {
+            Code::Open => "OPEN",
+            Code::Halted => "HALTED",
+            Code::Paused => "PAUSED",
+            Code::Starting => "STARTING",
+            Code::Stale => "STALE",
+            Code::Missing => "MISSING",
+            Code::Hole => "HOLE",
+            Code::WrongAccount => "WRONG_ACCOUNT",
+            Code::Scope => "SCOPE",
+        }
+    }
+
+    #[pyo3(name = "latched")]
+    fn py_latched(&self) -> Vec<String> {
+        self.inner.latched().iter().cloned().collect()
+    }
+}
+
+/// Adds the state machines to the module.
+///
+/// # Errors
+/// Whatever Python raises while a name is added.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyTradingState>()?;
+    module.add_class::<PyLease>()
+}

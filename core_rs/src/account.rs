@@ -1,0 +1,369 @@
+//! One account: its state, and the order of work when deadlines fall due.
+
+use crate::book::{Book, Sums};
+use crate::calendar::WeekBuckets;
+use crate::config::{AccountConfig, Config, FeedConfig};
+use crate::context::{Context, Names};
+use crate::convert::Route;
+use crate::day::{Day, Peak};
+use crate::deadline::{Due, Queue, Timer};
+use crate::facts::{FactLayer, Facts};
+use crate::scope::Scope;
+use crate::session::{Rule, Session};
+use crate::triggers::connection_lost::Source;
+use crate::triggers::error_rate::ErrorRate;
+use crate::triggers::loss::LossTrigger;
+use crate::triggers::price_anomaly::{Bucket, NormalFacts, SpreadWatch};
+use crate::triggers::price_input::{JumpLimit, TickFilter};
+use crate::types::Now;
+
+/// Everything one account knows of one symbol.
+#[derive(Clone, Debug)]
+pub struct Symbol {
+    /// Facts of the file.
+    pub file: FactLayer,
+    /// Facts of the terminal or of a tape.
+    pub terminal: FactLayer,
+    /// The facts in use; `None` without digits.
+    pub facts: Option<Facts>,
+    /// When it trades.
+    pub session: Session,
+    /// The session's rule, for unions.
+    pub rule: Rule,
+    /// Validity and suspicion of ticks.
+    pub filter: TickFilter,
+    /// The spread and its normal.
+    pub spread: SpreadWatch,
+    /// Sums of its positions.
+    pub sums: Sums,
+    /// Number of its profit currency.
+    pub currency: usize,
+    /// Currencies whose route leads over this symbol.
+    pub leg_of: Vec<usize>,
+    /// Number of the snapshot after which a tick was accepted.
+    pub ticked: u64,
+    /// Converted change since the snapshot, in fine units.
+    pub part: i128,
+    /// The change is not zero and no route leads to the account currency.
+    pub is_missing: bool,
+    /// Boot time of the last accepted tick or snapshot price.
+    pub priced_at: Option<i64>,
+    /// PRICE_STALE is in force.
+    pub is_stale: bool,
+    /// Deadline of the price's age.
+    pub stale: Timer,
+    /// Deadline of a suspect.
+    pub jump: Timer,
+    /// Bad ticks by cause.
+    pub bad: [u64; 5],
+}
+
+/// A profit currency and its way to the account's.
+#[derive(Clone, Debug)]
+pub struct Currency {
+    /// Name.
+    pub name: String,
+    /// The way.
+    pub route: Route,
+    /// Symbols with positions whose profit is in it.
+    pub users: Vec<u32>,
+}
+
+/// The sums of the equity model, in fine units.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Equity {
+    /// Number of valid snapshots so far; 0 before the first.
+    pub snapshots: u64,
+    /// Equity of the last valid snapshot.
+    pub reported: i128,
+    /// The same with the effect of fills and transfers after it.
+    pub anchor: i128,
+    /// Balance with fills and transfers.
+    pub balance: i128,
+    /// Sum of the symbols' converted changes.
+    pub floating: i128,
+    /// Symbols whose change cannot be converted.
+    pub missing: u32,
+    /// Positions of symbols without facts.
+    pub unmarkable: u32,
+    /// Last deal that the snapshot contains.
+    pub last_deal: Option<i64>,
+    /// Boot time of the last valid snapshot.
+    pub at: i64,
+}
+
+/// What the step so far has changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step {
+    /// The loss limits must be judged.
+    pub is_dirty: bool,
+    /// A valid snapshot arrived.
+    pub is_snapshot: bool,
+    /// It answers an earlier breach.
+    pub is_fresh: bool,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its configuration.
+    pub config: AccountConfig,
+    /// Its symbols by id.
+    pub symbols: Vec<Symbol>,
+    /// Its positions.
+    pub book: Book,
+    /// Symbols with positions.
+    pub exposed: Vec<u32>,
+    /// Profit currencies.
+    pub currencies: Vec<Currency>,
+    /// The equity model.
+    pub equity: Equity,
+    /// The day's reference.
+    pub day: Day,
+    /// The peak.
+    pub peak: Peak,
+    /// Daily loss, total drawdown, then the scopes.
+    pub losses: Vec<LossTrigger>,
+    /// Strategies and symbols with limits of their own.
+    pub scopes: Vec<Scope>,
+    /// Errors.
+    pub errors: ErrorRate,
+    /// Sources by name.
+    pub sources: Vec<Source>,
+    /// Feeds whose loss does not matter.
+    pub optional_feeds: Vec<String>,
+    /// EQUITY_UNTRUSTED is in force.
+    pub is_untrusted: bool,
+    /// DAY_START_UNKNOWN is in force.
+    pub is_day_unknown: bool,
+    /// Symbols with PRICE_STALE in force.
+    pub stale_count: u32,
+    /// Deals seen.
+    pub seen: crate::fills::SeenDeals,
+    /// Deadlines.
+    pub queue: Queue,
+    /// Deadline of the day.
+    pub rollover: Timer,
+    /// Wall time of the next day's start.
+    pub rollover_wall: i64,
+    /// The present quarter hour of the New York week.
+    pub bucket: Bucket,
+    /// Ticks of unknown symbols.
+    pub unknown_ticks: u64,
+    /// The largest jump.
+    pub jump_limit: JumpLimit,
+    /// What this step has changed.
+    pub step: Step,
+    /// Live: an engine beside real terminals; otherwise a replay.
+    pub is_live: bool,
+}
+
+impl Account {
+    /// Builds the account with every configured symbol.
+    pub fn new(config: AccountConfig, all: &Config, names: &Names, is_live: bool) -> Self {
+        let limits = &config.limits;
+        let (losses, scopes) = crate::scope::build(&config, all, names);
+        let mut account = Self {
+            day: Day::default(),
+            peak: Peak::default(),
+            losses,
+            scopes,
+            errors: ErrorRate::new(limits),
+            sources: Vec::new(),
+            optional_feeds: Vec::new(),
+            jump_limit: JumpLimit::new(limits.jump_frac),
+            symbols: Vec::new(),
+            book: Book::default(),
+            exposed: Vec::new(),
+            currencies: Vec::new(),
+            equity: Equity::default(),
+            is_untrusted: false,
+            is_day_unknown: false,
+            stale_count: 0,
+            seen: crate::fills::SeenDeals::default(),
+            queue: Queue::with_capacity(256),
+            rollover: Timer::default(),
+            rollover_wall: 0,
+            bucket: Bucket { number: 0, until: i64::MIN },
+            unknown_ticks: 0,
+            step: Step::default(),
+            is_live,
+            config,
+        };
+        for symbol in &all.symbols {
+            account.add_symbol(symbol.facts.clone(), Some(symbol));
+        }
+        account.resolve_all(names);
+        account.build_sources(&all.feeds);
+        account
+    }
+
+    /// Adds a symbol that only a terminal or a tape knows, up to an id.
+    pub fn ensure_symbols(&mut self, count: usize) {
+        while self.symbols.len() < count {
+            self.add_symbol(FactLayer::default(), None);
+        }
+    }
+
+    fn add_symbol(&mut self, file: FactLayer, config: Option<&crate::config::SymbolConfig>) {
+        let rule = config.map_or_else(Rule::always, |symbol| symbol.session.clone());
+        let normal = NormalFacts {
+            configured: config.and_then(|symbol| symbol.normal_points),
+            floor: config.map_or(1, |symbol| symbol.floor_points),
+            profile: Vec::new(),
+        };
+        self.symbols.push(Symbol {
+            file,
+            terminal: FactLayer::default(),
+            facts: None,
+            session: Session::union(vec![rule.clone()]),
+            rule,
+            filter: TickFilter::default(),
+            spread: SpreadWatch::new(normal, &self.config.limits),
+            sums: Sums::default(),
+            currency: usize::MAX,
+            leg_of: Vec::new(),
+            ticked: 0,
+            part: 0,
+            is_missing: false,
+            priced_at: None,
+            is_stale: false,
+            stale: Timer::default(),
+            jump: Timer::default(),
+            bad: [0; 5],
+        });
+    }
+
+    /// Returns a symbol.
+    #[inline]
+    pub fn symbol(&self, id: u32) -> Option<&Symbol> {
+        usize::try_from(id).ok().and_then(|at| self.symbols.get(at))
+    }
+
+    /// Returns a symbol to change it.
+    #[inline]
+    pub fn symbol_mut(&mut self, id: u32) -> Option<&mut Symbol> {
+        usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at))
+    }
+
+    /// The sources that the configuration names: the terminal, the engine and every required feed.
+    fn build_sources(&mut self, feeds: &[FeedConfig]) {
+        let all = || self.symbols.iter().map(|symbol| symbol.rule.clone()).collect::<Vec<_>>();
+        let mut sources = vec![
+            Source::new("engine".into(), Session::default()),
+            Source::new("terminal".into(), Session::union(all())),
+        ];
+        for feed in feeds.iter().filter(|feed| feed.account.is_empty() || feed.account == self.config.id) {
+            if feed.required {
+                sources.push(Source::new(format!("feed:{}", feed.name), Session::union(all())));
+            } else {
+                self.optional_feeds.push(format!("feed:{}", feed.name));
+            }
+        }
+        sources.sort_by(|a, b| a.name().cmp(b.name()));
+        self.sources = sources;
+    }
+
+    /// Gives each feed the union of its own symbols' sessions, and the terminal that of all.
+    pub fn build_sessions(&mut self, feeds: &[FeedConfig], names: &Names) {
+        let rules_of = |wanted: &[String]| {
+            let mut rules = Vec::new();
+            for (at, symbol) in self.symbols.iter().enumerate() {
+                let name = u32::try_from(at).map_or("", |id| names.name(id));
+                if wanted.is_empty() || wanted.iter().any(|one| one == name) {
+                    rules.push(symbol.rule.clone());
+                }
+            }
+            Session::union(rules)
+        };
+        let terminal = rules_of(&[]);
+        let own: Vec<(String, Session)> = feeds
+            .iter()
+            .map(|feed| (format!("feed:{}", feed.name), rules_of(&feed.symbols)))
+            .chain([("terminal".to_string(), terminal)])
+            .collect();
+        for (name, session) in own {
+            if let Some(source) = self.sources.iter_mut().find(|source| source.name() == name) {
+                source.set_session(session);
+            }
+        }
+    }
+
+    /// Prepares the calendar at the very first event.
+    pub fn start(&mut self, now: Now) {
+        self.schedule_rollover(now);
+    }
+
+    /// Sets the deadline of the next day's start.
+    pub fn schedule_rollover(&mut self, now: Now) {
+        let limits = &self.config.limits;
+        self.rollover_wall = limits.rollover_zone.next_day_start(now.wall_ns, limits.rollover_time);
+        let due = now.boot_at(self.rollover_wall);
+        self.rollover.set(&mut self.queue, Due::Rollover, due);
+    }
+
+    /// Moves the quarter hour to the present.
+    #[inline]
+    pub fn move_bucket(&mut self, now: Now, weeks: &WeekBuckets) {
+        if now.boot_ns >= self.bucket.until {
+            let (number, until) = weeks.at(now.wall_ns);
+            self.bucket = Bucket { number, until: now.boot_at(until) };
+        }
+    }
+
+    /// Runs everything that is due at one instant; the caller has stepped to the earliest.
+    pub fn run_due(&mut self, ctx: &mut Context<'_>) {
+        while let Some(entry) = self.queue.pop(ctx.now.boot_ns) {
+            let now = ctx.now.boot_ns;
+            let Some(timer) = Self::timer_of(&mut self.rollover, &mut self.errors, &mut self.symbols, &mut self.losses, &mut self.sources, entry.key)
+            else {
+                continue;
+            };
+            if timer.fires(&mut self.queue, entry, now) {
+                self.fire(entry.key, ctx);
+            }
+        }
+    }
+
+    fn timer_of<'t>(
+        rollover: &'t mut Timer,
+        errors: &'t mut ErrorRate,
+        symbols: &'t mut [Symbol],
+        losses: &'t mut [LossTrigger],
+        sources: &'t mut [Source],
+        key: Due,
+    ) -> Option<&'t mut Timer> {
+        let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        match key {
+            Due::Rollover => Some(rollover),
+            Due::ErrorRelease => Some(errors.timer()),
+            Due::SpreadHold(symbol) => symbols.get_mut(place(symbol)).map(|symbol| symbol.spread.timer()),
+            Due::Jump(symbol) => symbols.get_mut(place(symbol)).map(|symbol| &mut symbol.jump),
+            Due::Stale(symbol) => symbols.get_mut(place(symbol)).map(|symbol| &mut symbol.stale),
+            Due::Confirm(number) => losses.get_mut(place(number)).map(LossTrigger::timer),
+            Due::Connection(number) => sources.get_mut(place(number)).map(Source::timer),
+        }
+    }
+
+    fn fire(&mut self, key: Due, ctx: &mut Context<'_>) {
+        match key {
+            Due::Rollover => self.on_rollover(ctx),
+            Due::ErrorRelease => self.errors.on_deadline(&self.config.limits, &mut self.queue, ctx),
+            Due::SpreadHold(symbol) => self.on_spread_hold(symbol, ctx),
+            Due::Jump(symbol) => self.on_jump_deadline(symbol, ctx),
+            Due::Stale(symbol) => self.on_stale_deadline(symbol, ctx),
+            Due::Confirm(number) => {
+                if let Some(loss) = usize::try_from(number).ok().and_then(|at| self.losses.get_mut(at)) {
+                    loss.on_deadline();
+                    self.step.is_dirty = true;
+                }
+            }
+            Due::Connection(number) => {
+                let place = usize::try_from(number).unwrap_or(usize::MAX);
+                if let Some(source) = self.sources.get_mut(place) {
+                    source.on_deadline(number, &self.config.limits, &mut self.queue, ctx);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Open positions and their sums per symbol, so that a tick costs the same for one position and for ten thousand.
+
+use crate::decimal::div_half_even;
+use crate::triggers::price_input::Quote;
+use crate::types::Side;
+
+/// One open position.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    /// Stable identifier, by which fills name it.
+    pub id: i64,
+    /// Ticket.
+    pub ticket: i64,
+    /// Symbol.
+    pub symbol: u32,
+    /// Direction.
+    pub side: Side,
+    /// Magic number.
+    pub magic: i64,
+    /// Volume in 1e-8 lots, above zero.
+    pub volume: i64,
+    /// Sum of volume x price in points at which each part stands unchanged.
+    pub cost: i128,
+    /// Profit and swap of the snapshot, in fine units.
+    pub carried: i128,
+    /// Whether it has a stop loss.
+    pub has_stop: bool,
+}
+
+impl Position {
+    /// Takes a part of the volume out and returns the snapshot profit and swap that leave with it.
+    pub fn close(&mut self, volume: i64) -> i128 {
+        let closed = volume.min(self.volume);
+        let left = self.volume.saturating_sub(closed);
+        let share = |amount: i128| {
+            let product = amount.saturating_mul(i128::from(left));
+            div_half_even(product, i128::from(self.volume.max(1)))
+        };
+        let (cost, carried) = (share(self.cost), share_wide(self.carried, left, self.volume));
+        let removed = self.carried.saturating_sub(carried);
+        self.volume = left;
+        self.cost = cost;
+        self.carried = carried;
+        removed
+    }
+}
+
+/// amount x left / whole, half-even, without overflow for money in fine units.
+fn share_wide(amount: i128, left: i64, whole: i64) -> i128 {
+    let (left, whole) = (i128::from(left), i128::from(whole.max(1)));
+    match amount.checked_mul(left) {
+        Some(product) => div_half_even(product, whole),
+        None => {
+            let (quotient, rest) = (amount.div_euclid(whole), amount.rem_euclid(whole));
+            quotient.saturating_mul(left).saturating_add(div_half_even(rest.saturating_mul(left), whole))
+        }
+    }
+}
+
+/// The positions of one symbol as four sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    long_volume: i64,
+    short_volume: i64,
+    /// Cost of the longs minus cost of the shorts.
+    cost: i128,
+    count: u32,
+}
+
+impl Sums {
+    /// Returns whether there is no position.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a position.
+    pub fn add(&mut self, position: &Position) {
+        self.count = self.count.saturating_add(1);
+        match position.side {
+            Side::Buy => {
+                self.long_volume = self.long_volume.saturating_add(position.volume);
+                self.cost = self.cost.saturating_add(position.cost);
+            }
+            Side::Sell => {
+                self.short_volume = self.short_volume.saturating_add(position.volume);
+                self.cost = self.cost.saturating_sub(position.cost);
+            }
+        }
+    }
+
+    /// Takes a position out.
+    pub fn remove(&mut self, position: &Position) {
+        self.count = self.count.saturating_sub(1);
+        match position.side {
+            Side::Buy => {
+                self.long_volume = self.long_volume.saturating_sub(position.volume);
+                self.cost = self.cost.saturating_sub(position.cost);
+            }
+            Side::Sell => {
+                self.short_volume = self.short_volume.saturating_sub(position.volume);
+                self.cost = self.cost.saturating_add(position.cost);
+            }
+        }
+    }
+
+    /// Returns the change of all positions at a quote, in volume units x points: long at bid, short at ask.
+    #[inline]
+    pub fn change(&self, quote: Quote) -> i128 {
+        let long = i128::from(self.long_volume).wrapping_mul(i128::from(quote.bid));
+        let short = i128::from(self.short_volume).wrapping_mul(i128::from(quote.ask));
+        long.wrapping_sub(short).wrapping_sub(self.cost)
+    }
+
+    /// Returns net volume: longs minus shorts, in volume units.
+    pub const fn net_volume(&self) -> i64 {
+        self.long_volume.saturating_sub(self.short_volume)
+    }
+}
+
+/// All positions, by identifier.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    positions: Vec<Position>,
+}
+
+impl Book {
+    /// Returns all positions by identifier.
+    pub fn iter(&self) -> core::slice::Iter<'_, Position> {
+        self.positions.iter()
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.positions.clear();
+    }
+
+    /// Adds a position of a snapshot; `sort` follows.
+    pub fn push(&mut self, position: Position) {
+        self.positions.push(position);
+    }
+
+    /// Sorts by identifier.
+    pub fn sort(&mut self) {
+        self.positions.sort_by_key(|position| position.id);
+    }
+
+    fn place(&self, id: i64) -> Result<usize, usize> {
+        self.positions.binary_search_by_key(&id, |position| position.id)
+    }
+
+    /// Returns a position.
+    pub fn get(&self, id: i64) -> Option<&Position> {
+        self.place(id).ok().and_then(|at| self.positions.get(at))
+    }
+
+    /// Returns a position to change it.
+    pub fn get_mut(&mut self, id: i64) -> Option<&mut Position> {
+        self.place(id).ok().and_then(|at| self.positions.get_mut(at))
+    }
+
+    /// Puts a position in its place.
+    pub fn insert(&mut self, position: Position) {
+        match self.place(position.id) {
+            Ok(at) => {
+                if let Some(slot) = self.positions.get_mut(at) {
+                    *slot = position;
+                }
+            }
+            Err(at) => self.positions.insert(at, position),
+        }
+    }
+
+    /// Takes a position away.
+    pub fn remove(&mut self, id: i64) {
+        if let Ok(at) = self.place(id) {
+            self.positions.remove(at);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Book {
+    type Item = &'a mut Position;
+    type IntoIter = core::slice::IterMut<'a, Position>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.positions.iter_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(id: i64, side: Side, volume: i64, price: i64) -> Position {
+        Position {
+            id,
+            ticket: id,
+            symbol: 0,
+            side,
+            magic: 0,
+            volume,
+            cost: i128::from(volume) * i128::from(price),
+            carried: 1_000,
+            has_stop: false,
+        }
+    }
+
+    #[test]
+    fn sums_equal_the_positions_one_by_one() {
+        let mut sums = Sums::default();
+        let all = [position(1, Side::Buy, 100, 50), position(2, Side::Sell, 30, 60), position(3, Side::Buy, 7, 55)];
+        for one in &all {
+            sums.add(one);
+        }
+        let quote = Quote { bid: 52, ask: 58 };
+        assert_eq!(sums.change(quote), 100 * 2 + 30 * 2 - 7 * 3);
+        sums.remove(&all[0]);
+        assert_eq!(sums.change(quote), 30 * 2 - 7 * 3);
+    }
+
+    #[test]
+    fn closing_a_share_takes_that_share_of_everything() {
+        let mut one = position(1, Side::Buy, 100, 50);
+        assert_eq!(one.close(25), 250);
+        assert_eq!((one.volume, one.cost, one.carried), (75, 75 * 50, 750));
+        assert_eq!(one.close(1_000), 750);
+        assert_eq!((one.volume, one.cost, one.carried), (0, 0, 0));
+    }
+}

@@ -1,0 +1,38 @@
+//! The decisions of EdgeGuard: pure state machines that take the time and an event and return what to do.
+//!
+//! Nothing here reads a clock, does input or output, starts a thread or depends on the order of a hash map.
+//! `docs/TRIGGERS.md` defines every rule.
+
+pub mod account;
+pub mod book;
+pub mod calendar;
+pub mod config;
+pub mod config_file;
+pub mod context;
+pub mod convert;
+pub mod day;
+pub mod deadline;
+pub mod decimal;
+pub mod decision;
+mod dispatch;
+pub mod engine;
+pub mod error;
+pub mod facts;
+pub mod fills;
+pub mod marking;
+pub mod lease;
+pub mod msgpack;
+pub mod page;
+pub mod price;
+pub mod profile;
+pub mod scope;
+pub mod sequence;
+pub mod session;
+pub mod tick_file;
+pub mod tick_merge;
+pub mod ticks;
+pub mod trading_state;
+pub mod triggers;
+pub mod types;
+pub mod window;
+pub mod wire;

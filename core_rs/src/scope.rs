@@ -1,0 +1,139 @@
+//! Loss limits of strategies and symbols.
+//!
+//! The result of a scope is the money of its closing deals since the day's reference plus the floating
+//! profit of its positions (the snapshot's profit and swap, and the change since). Its loss is the result
+//! at the reference minus the result now; the base is the account's.
+
+use crate::account::Account;
+use crate::config::{AccountConfig, Config};
+use crate::context::{Names, UNKNOWN};
+use crate::day::to_minor;
+use crate::triggers::loss::{LossTrigger, Owner, Reading, exceeds};
+use crate::types::{Code, Trigger};
+
+/// Which positions belong to a scope.
+#[derive(Clone, Debug)]
+pub enum Members {
+    /// Positions with one of these magic numbers.
+    Magic(Vec<i64>),
+    /// Positions of this symbol.
+    Symbol(u32),
+}
+
+/// One strategy or symbol with a limit.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Its positions.
+    pub members: Members,
+    /// Place of its trigger among the account's losses.
+    pub loss: usize,
+    /// Money of its closing deals since the reference, in fine units.
+    pub realised: i128,
+    /// Its result at the day's reference, in minor units.
+    pub at_reference: i128,
+}
+
+impl Scope {
+    /// Returns whether a deal or position belongs to the scope.
+    pub fn contains(&self, symbol: u32, magic: i64) -> bool {
+        match &self.members {
+            Members::Magic(list) => list.contains(&magic),
+            Members::Symbol(id) => *id == symbol,
+        }
+    }
+}
+
+/// Builds the account's loss triggers: daily loss, total drawdown, strategies in config order, symbols by name.
+pub fn build(account: &AccountConfig, all: &Config, names: &Names) -> (Vec<LossTrigger>, Vec<Scope>) {
+    let limits = &account.limits;
+    let owner = |trigger, code, scope: String, number: u32, limit: &crate::config::Threshold| Owner {
+        trigger,
+        code,
+        scope,
+        rank: number.saturating_sub(1),
+        number,
+        limit: limit.clone(),
+        digits: account.currency_digits,
+    };
+    let daily = owner(Trigger::DailyLoss, Code::DailyLossExceedsMax, "account".into(), 0, &limits.daily_loss);
+    let drawdown =
+        owner(Trigger::TotalDrawdown, Code::TotalDrawdownExceedsMax, "account".into(), 1, &limits.total_drawdown);
+    let mut losses = vec![LossTrigger::new(daily), LossTrigger::new(drawdown)];
+    let mut scopes = Vec::new();
+    let mut symbols: Vec<_> = all.symbols.iter().filter(|symbol| symbol.daily_loss.is_some()).collect();
+    symbols.sort_by(|a, b| a.name.cmp(&b.name));
+    let strategies = all.strategies.iter().map(|strategy| {
+        (format!("strategy:{}", strategy.name), Members::Magic(strategy.magic.clone()), &strategy.daily_loss)
+    });
+    let symbols = symbols.into_iter().map(|symbol| {
+        let id = names.lookup(symbol.name.as_bytes());
+        (format!("symbol:{}", symbol.name), Members::Symbol(id), &symbol.daily_loss)
+    });
+    for (scope, members, limit) in strategies.chain(symbols) {
+        let Some(limit) = limit else { continue };
+        let number = u32::try_from(losses.len()).unwrap_or(UNKNOWN);
+        scopes.push(Scope { members, loss: losses.len(), realised: 0, at_reference: 0 });
+        losses.push(LossTrigger::new(owner(Trigger::DailyLoss, Code::DailyLossExceedsMax, scope, number, limit)));
+    }
+    (losses, scopes)
+}
+
+impl Account {
+    /// Counts the money of a closing deal.
+    pub fn realise(&mut self, symbol: u32, magic: i64, money: i128) {
+        for scope in &mut self.scopes {
+            if scope.contains(symbol, magic) {
+                scope.realised = scope.realised.saturating_add(money);
+            }
+        }
+    }
+
+    /// Takes the present results as those of the reference.
+    pub fn take_scope_references(&mut self) {
+        for at in 0..self.scopes.len() {
+            if let Some(scope) = self.scopes.get_mut(at) {
+                scope.realised = 0;
+            }
+            let result = self.scope_result(at);
+            if let Some(scope) = self.scopes.get_mut(at) {
+                scope.at_reference = result;
+            }
+        }
+    }
+
+    /// Returns a scope's result in minor units.
+    fn scope_result(&self, at: usize) -> i128 {
+        let Some(scope) = self.scopes.get(at) else { return 0 };
+        let is_marked = self.is_trusted();
+        let mut total = scope.realised;
+        let mut sums: Vec<(u32, crate::book::Sums)> = Vec::new();
+        for position in self.book.iter().filter(|one| scope.contains(one.symbol, one.magic)) {
+            total = total.saturating_add(position.carried);
+            match sums.iter_mut().find(|(symbol, _)| *symbol == position.symbol) {
+                Some((_, sum)) => sum.add(position),
+                None => {
+                    let mut sum = crate::book::Sums::default();
+                    sum.add(position);
+                    sums.push((position.symbol, sum));
+                }
+            }
+        }
+        if is_marked {
+            for (symbol, sum) in sums {
+                total = total.saturating_add(self.value_of(symbol, &sum).unwrap_or(0));
+            }
+        }
+        to_minor(total, self.config.currency_digits)
+    }
+
+    /// Reads a scope's limit; `None` until the day's reference is known.
+    pub fn scope_reading(&self, at: usize) -> Option<(usize, Reading)> {
+        let scope = self.scopes.get(at)?;
+        let reference = self.day.reference?;
+        let limit = &self.losses.get(scope.loss)?.owner().limit;
+        let base = if self.config.limits.daily_base_is_initial { self.config.initial_minor } else { reference };
+        let loss = scope.at_reference.saturating_sub(self.scope_result(at));
+        let breach = base <= 0 || exceeds(loss, base, limit, 100);
+        Some((scope.loss, Reading { loss, base, reference, breach }))
+    }
+}

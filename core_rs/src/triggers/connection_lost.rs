@@ -1,0 +1,128 @@
+//! Connection lost: a source without proof for too long halts.
+
+use crate::config::Limits;
+use crate::context::Context;
+use crate::deadline::{Due, Queue, Timer};
+use crate::decision::{Finding, seconds_text};
+use crate::session::Session;
+use crate::types::{Action, Code, Now, Status, Trigger};
+
+/// One source of one account.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: String,
+    session: Session,
+    armed: bool,
+    last_proof: i64,
+    status: Status,
+    timer: Timer,
+    suspended_until: i64,
+}
+
+impl Source {
+    /// Starts silent and unarmed: a source that never spoke is never lost.
+    pub fn new(name: String, session: Session) -> Self {
+        Self {
+            name,
+            session,
+            armed: false,
+            last_proof: 0,
+            status: Status::Clear,
+            timer: Timer::default(),
+            suspended_until: i64::MIN,
+        }
+    }
+
+    /// Returns the name that lines print.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the state.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Returns whether the source has spoken.
+    pub const fn is_armed(&self) -> bool {
+        self.armed
+    }
+
+    /// Returns the boot time of the last proof, or of the arming without one.
+    pub const fn last_proof(&self) -> i64 {
+        self.last_proof
+    }
+
+    /// Returns the deadline.
+    pub const fn timer(&mut self) -> &mut Timer {
+        &mut self.timer
+    }
+
+    /// Replaces the session: a symbol was added.
+    pub fn set_session(&mut self, session: Session) {
+        self.session = session;
+    }
+
+    /// Clears a halt; the silence counts anew.
+    pub fn clear(&mut self, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
+        if self.status == Status::Halted {
+            self.status = Status::Clear;
+            if self.armed {
+                self.prove(number, now, limits, queue);
+            }
+        }
+    }
+
+    /// Suspends the deadline: planned work on that source.
+    pub const fn suspend(&mut self, until: i64) {
+        self.suspended_until = until;
+    }
+
+    /// The source speaks without proof: it is armed, and its silence counts from its first word.
+    pub fn arm(&mut self, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
+        if !self.armed {
+            self.prove(number, now, limits, queue);
+        }
+    }
+
+    /// The source gave proof.
+    #[inline]
+    pub fn prove(&mut self, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
+        self.armed = true;
+        self.last_proof = now.boot_ns;
+        if self.status == Status::Halted {
+            return;
+        }
+        // Open time passes at most as fast as time: the true deadline is not earlier.
+        let due = now.boot_ns.saturating_add(limits.connection_lost_ns).saturating_add(1);
+        self.timer.set(queue, Due::Connection(number), due);
+    }
+
+    /// The time without closed hours has passed, or the deadline moves on.
+    pub fn on_deadline(&mut self, number: u32, limits: &Limits, queue: &mut Queue, ctx: &mut Context<'_>) {
+        if self.status == Status::Halted || !self.armed {
+            return;
+        }
+        let now = ctx.now;
+        let from = now.wall_at(self.last_proof);
+        let wanted = limits.connection_lost_ns.saturating_add(1);
+        let due = now.boot_at(self.session.after_open(from, wanted)).max(self.suspended_until);
+        if due > now.boot_ns {
+            self.timer.set(queue, Due::Connection(number), due);
+            return;
+        }
+        self.status = Status::Halted;
+        let silence = self.silence(now);
+        ctx.out.push(Finding {
+            value: Some(seconds_text(silence)),
+            threshold: Some(limits.connection_lost.text.clone()),
+            reference: Some(self.name.clone()),
+            ..Finding::new(Trigger::ConnectionLost, Action::Halt, Code::ConnectionLost)
+        });
+    }
+
+    /// Returns the silence without closed hours.
+    pub fn silence(&mut self, now: Now) -> i64 {
+        self.session.open_between(now.wall_at(self.last_proof), now.wall_ns)
+    }
+}

@@ -1,0 +1,302 @@
+//! Price anomaly: a spread above its multiple of normal pauses, until it was quiet for long enough.
+
+use crate::config::Limits;
+use crate::context::{Context, ReleaseBudget};
+use crate::deadline::{Due, Queue, Timer};
+use crate::decision::{Finding, ratio_text};
+use crate::session::Session;
+use crate::types::{Action, Code, Now, Status, Trigger};
+use crate::window::Window;
+
+/// What is known of a symbol's normal spread besides its samples.
+#[derive(Clone, Debug)]
+pub struct NormalFacts {
+    /// Configured normal.
+    pub configured: Option<i64>,
+    /// Smallest normal.
+    pub floor: i64,
+    /// Learned points per quarter hour of the New York week; empty without a profile.
+    pub profile: Vec<Option<u32>>,
+}
+
+impl NormalFacts {
+    fn profile_at(&self, bucket: usize) -> Option<i64> {
+        self.profile.get(bucket).copied().flatten().map(i64::from)
+    }
+}
+
+/// Which quarter hour it is and when that ends; moved by the caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bucket {
+    /// Number of the quarter hour.
+    pub number: usize,
+    /// Boot time of its end.
+    pub until: i64,
+}
+
+/// Points above which a spread is anomalous, and above which a pause does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    normal: i64,
+    anomalous_above: i64,
+    clear_at: i64,
+}
+
+/// One symbol's spread on one account.
+#[derive(Clone, Debug)]
+pub struct SpreadWatch {
+    facts: NormalFacts,
+    window: Window,
+    status: Status,
+    sticky: bool,
+    budget: ReleaseBudget,
+    bounds: Option<Bounds>,
+    bounds_until: i64,
+    next_sample: i64,
+    run: i64,
+    paused_at: i64,
+    hold_since: Option<i64>,
+    last_spread: i64,
+    timer: Timer,
+}
+
+impl SpreadWatch {
+    /// Starts without samples.
+    pub fn new(facts: NormalFacts, limits: &Limits) -> Self {
+        Self {
+            facts,
+            window: Window::new(limits.spread_window_ns),
+            status: Status::Clear,
+            sticky: false,
+            budget: ReleaseBudget::new(limits.releases_per_hour),
+            bounds: None,
+            bounds_until: i64::MIN,
+            next_sample: i64::MIN,
+            run: 0,
+            paused_at: 0,
+            hold_since: None,
+            last_spread: 0,
+            timer: Timer::default(),
+        }
+    }
+
+    /// Takes a learned profile.
+    pub fn set_profile(&mut self, buckets: Vec<Option<u32>>) {
+        self.facts.profile = buckets;
+        self.bounds_until = i64::MIN;
+    }
+
+    /// Returns the state.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Returns whether the pause in force needs an operator.
+    pub const fn is_sticky(&self) -> bool {
+        self.sticky
+    }
+
+    /// Returns the normal of the last evaluation; `None` while not armed.
+    pub fn normal(&self) -> Option<i64> {
+        self.bounds.map(|bounds| bounds.normal)
+    }
+
+    /// Returns the spread of the last accepted tick.
+    pub const fn last_spread(&self) -> i64 {
+        self.last_spread
+    }
+
+    /// Returns the samples.
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Takes samples back from storage, oldest first.
+    pub fn restore(&mut self, samples: impl Iterator<Item = (i64, i64)>, limits: &Limits) {
+        for (at, spread) in samples {
+            self.window.push(at, spread);
+            self.next_sample = interval_end(at, limits.spread_sample_ns);
+        }
+        self.bounds_until = i64::MIN;
+    }
+
+    /// Ends the pause by an operator's word.
+    pub fn clear(&mut self) {
+        self.status = Status::Clear;
+        self.sticky = false;
+        self.run = 0;
+        self.hold_since = None;
+        self.timer.clear();
+        self.budget.reset();
+        self.bounds_until = i64::MIN;
+    }
+
+    /// Returns the deadline of the quiet time.
+    pub const fn timer(&mut self) -> &mut Timer {
+        &mut self.timer
+    }
+
+    /// Evaluates an accepted tick, then perhaps takes it as a sample.
+    #[inline]
+    pub fn on_tick(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+        let now = ctx.now.boot_ns;
+        self.last_spread = spread;
+        if self.status == Status::Clear {
+            self.refresh(now, step);
+            let quiet = self.bounds.is_none_or(|bounds| spread <= bounds.anomalous_above);
+            if quiet {
+                self.run = 0;
+                if now >= self.next_sample {
+                    self.sample(now, spread, step.limits);
+                }
+                return;
+            }
+            self.anomalous(spread, symbol, step, ctx);
+            return;
+        }
+        self.on_paused_tick(spread, symbol, step, ctx);
+    }
+
+    #[cold]
+    fn anomalous(&mut self, spread: i64, symbol: u32, step: &Step<'_>, ctx: &mut Context<'_>) {
+        self.run = self.run.saturating_add(1);
+        if self.run < step.limits.spread_confirm_ticks {
+            return;
+        }
+        self.status = Status::Paused;
+        self.run = 0;
+        self.paused_at = ctx.now.boot_ns;
+        self.hold_since = None;
+        self.sticky = self.budget.is_spent(ctx.now.boot_ns);
+        ctx.out.push(self.finding(Action::Pause, spread, symbol, step.limits, ctx));
+    }
+
+    #[cold]
+    fn on_paused_tick(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        let is_frozen = self.is_frozen(now.boot_ns, step.limits);
+        if !is_frozen {
+            self.refresh(now.boot_ns, step);
+        }
+        if self.bounds.is_some_and(|bounds| spread <= bounds.clear_at) {
+            self.quiet_tick(symbol, now, step);
+        } else {
+            self.hold_since = None;
+            self.timer.clear();
+        }
+        if !is_frozen && now.boot_ns >= self.next_sample {
+            self.sample(now.boot_ns, spread, step.limits);
+        }
+    }
+
+    fn is_frozen(&self, now: i64, limits: &Limits) -> bool {
+        now.saturating_sub(self.paused_at) < limits.spread_freeze_max_ns
+    }
+
+    /// The quiet time starts at a quiet tick within the session; closed time in it voids it.
+    fn quiet_tick(&mut self, symbol: u32, now: Now, step: &mut Step<'_>) {
+        if !step.session.at(now.wall_ns).0 {
+            self.hold_since = None;
+            self.timer.clear();
+            return;
+        }
+        if let Some(since) = self.hold_since
+            && was_open(step.session, since, now.boot_ns, now)
+        {
+            return;
+        }
+        self.hold_since = Some(now.boot_ns);
+        if !self.sticky {
+            let due = now.boot_ns.saturating_add(step.limits.spread_clear_ns);
+            self.timer.set(step.queue, Due::SpreadHold(symbol), due);
+        }
+    }
+
+    /// The quiet time is over: the pause ends unless the market was closed within it.
+    pub fn on_deadline(&mut self, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+        let Some(since) = self.hold_since.take() else {
+            return;
+        };
+        let now = ctx.now;
+        if self.status != Status::Paused || !was_open(step.session, since, now.boot_ns, now) {
+            return;
+        }
+        if !self.is_frozen(now.boot_ns, step.limits) {
+            self.refresh(now.boot_ns, step);
+        }
+        self.status = Status::Clear;
+        self.run = 0;
+        self.budget.spend(now.boot_ns);
+        ctx.out.push(self.finding(Action::Release, self.last_spread, symbol, step.limits, ctx));
+        self.bounds_until = i64::MIN;
+    }
+
+    /// Makes the bounds those of the present time.
+    #[inline]
+    fn refresh(&mut self, now: i64, step: &Step<'_>) {
+        if now >= self.bounds_until {
+            self.recompute(now, step);
+        }
+    }
+
+    fn recompute(&mut self, now: i64, step: &Step<'_>) {
+        self.window.expire(now);
+        let limits = step.limits;
+        let profile = self.facts.profile_at(step.bucket.number);
+        let median = if self.window.len() >= limits.spread_samples_min { self.window.lower_median() } else { None };
+        let known = median.or(self.facts.configured).max(profile);
+        let known = if median.is_some() || self.facts.configured.is_some() { known } else { profile };
+        if let Some(known) = known {
+            let normal = known.max(self.facts.floor);
+            self.bounds = Some(Bounds {
+                normal,
+                anomalous_above: limits.spread_multiple.value.floor_mul(normal),
+                clear_at: limits.spread_clear_multiple.floor_mul(normal),
+            });
+        } else if self.status == Status::Clear {
+            self.bounds = None;
+        }
+        let bucket_until = if self.facts.profile.is_empty() { i64::MAX } else { step.bucket.until };
+        self.bounds_until = self.window.next_expiry().min(bucket_until);
+    }
+
+    fn sample(&mut self, now: i64, spread: i64, limits: &Limits) {
+        self.window.push(now, spread);
+        self.next_sample = interval_end(now, limits.spread_sample_ns);
+        self.bounds_until = i64::MIN;
+    }
+
+    fn finding(&self, action: Action, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
+        let normal = self.normal().unwrap_or(0);
+        Finding {
+            value: ratio_text(i128::from(spread), i128::from(normal)),
+            threshold: Some(limits.spread_multiple.text.clone()),
+            reference: Some(normal.to_string()),
+            symbol: Some(ctx.names.name(symbol).to_string()),
+            ..Finding::new(Trigger::PriceAnomaly, action, Code::SpreadExceedsMax)
+        }
+    }
+}
+
+/// What an evaluation borrows from the account.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The account's limits.
+    pub limits: &'a Limits,
+    /// The account's deadlines.
+    pub queue: &'a mut Queue,
+    /// The symbol's session.
+    pub session: &'a mut Session,
+    /// The quarter hour of the week.
+    pub bucket: Bucket,
+}
+
+fn was_open(session: &mut Session, since: i64, until: i64, now: Now) -> bool {
+    let (from, to) = (now.wall_at(since), now.wall_at(until));
+    session.is_always_open() || session.open_between(from, to) == to.saturating_sub(from)
+}
+
+/// The first instant of the next interval.
+const fn interval_end(at: i64, width: i64) -> i64 {
+    at.wrapping_div_euclid(width).saturating_add(1).saturating_mul(width)
+}
