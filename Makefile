@@ -1,0 +1,77 @@
+# Everything a person or CI runs; it owns the virtual environment in .venv and installs what it needs.
+# Needs beforehand: Python >= 3.11 with venv, a Rust toolchain, make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEPS := $(VENV)/.deps-installed
+BUILT := $(VENV)/.extension-built
+SOURCES := $(shell find core_rs bindings -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
+
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: $(BUILT)  ## install the locked dependencies and build the extension
+
+demo: $(BUILT)  ## break a limit on a paper account and watch it become flat
+	@$(BIN)/edgeguard demo $(ARGS)
+
+test: test-rust test-python  ## run every test
+
+test-rust: $(BUILT)
+	cargo test --workspace --locked --quiet
+
+test-python: $(BUILT)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BUILT)  ## formatters, linters, types, import floors, stub of the extension
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy.stubtest edgeguard._core
+
+format: $(DEPS)  ## rewrite sources in the project's form
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only --select I
+	$(BIN)/ruff format
+
+wheel: $(DEPS)  ## build the wheel into dist/
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --out dist
+
+wheel-demo: wheel  ## run the demo from the installed wheel in a clean environment elsewhere
+	set -eu; place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
+	$(PYTHON) -m venv "$$place/venv"; \
+	"$$place/venv/bin/pip" install --quiet --require-hashes -r requirements/runtime.txt; \
+	"$$place/venv/bin/pip" install --quiet --no-deps --no-index dist/*.whl; \
+	cd "$$place" && "$$place/venv/bin/edgeguard" demo --json
+
+lock: $(DEPS)  ## compile requirements/*.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK_FLAGS) --output-file requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK_FLAGS) --extra dev \
+		--constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+clean:  ## remove what was built or installed here
+	rm -rf $(VENV) target dist var edgeguard/_core*.so
+
+$(DEPS): requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(BUILT): $(DEPS) $(SOURCES)
+	$(BIN)/maturin develop --release --locked --quiet
+	touch $@
