@@ -32,6 +32,11 @@ CalcMode = Literal[
     "EXCH_FUTURES",
 ]
 Codec = Literal["native", "dwx", "jsonapi"]
+ChannelKind = Literal["discord", "telegram", "apprise"]
+CONTRACT_SIZE_DEFAULT = "100000"
+"""Units of one lot where neither file nor terminal says: the usual one of a currency pair."""
+CALC_MODE_DEFAULT: CalcMode = "FOREX"
+"""How profit is computed where neither the file nor the terminal says."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,8 +127,10 @@ class SymbolConfig(_Section, frozen=True):
 
     name: str
     digits: int
-    contract_size: Decimal = "100000"
-    calc_mode: CalcMode = "FOREX"
+    contract_size: Decimal | None = None
+    """None: what the terminal or a tape's symbol line says, else `CONTRACT_SIZE_DEFAULT`."""
+    calc_mode: CalcMode | None = None
+    """None: what the terminal or a tape's symbol line says, else `CALC_MODE_DEFAULT`."""
     currency_base: str = ""
     """Empty: the first three letters of the name."""
     currency_profit: str = ""
@@ -149,7 +156,8 @@ class FeedConfig(_Section, frozen=True):
     """Empty: the quotes are every account's."""
     symbols: tuple[str, ...] = ()
     """Empty: every configured symbol."""
-    required: bool = False
+    required: bool = True
+    """A required feed must live for the gate to open; its silence is a lost connection."""
     heartbeat: bool = False
 
 
@@ -187,7 +195,68 @@ class PaperConfig(_Section, frozen=True):
     quotes: tuple[PaperSymbol, ...] = ()
 
 
-class Config(_Section, frozen=True):
+class ApiConfig(_Section, frozen=True):
+    """`[api]`: the HTTP interface of ``edgeguard ops``."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1", "api.edgefactory.local")
+    """Names by which it may be called (the Host header, without a port)."""
+    halt_token_file: str = ""
+    """Files that hold the tokens; empty: a systemd credential or the environment."""
+    resume_token_file: str = ""
+    read_token_file: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    behind_proxy: bool = False
+    """A proxy in front speaks TLS: an address other than loopback is allowed without it."""
+    wait_s: Decimal = "10"
+    """How long a shutdown waits for a verified flat account before it answers 202."""
+    requests_per_s: int = 10
+    """Requests of one address in the long run; a halt is never counted."""
+
+
+class ChannelConfig(_Section, frozen=True):
+    """`[[notify.channel]]`: one place where messages go."""
+
+    name: str
+    kind: ChannelKind
+    url: str = ""
+    """What to call; a secret, so better in `url_file` or a systemd credential."""
+    url_file: str = ""
+    chat: str = ""
+    """Telegram's chat id."""
+    level: int = 1
+    """Joins in when nobody has acknowledged up to this escalation level."""
+    severities: tuple[str, ...] = ("P1", "P2", "P3", "P4")
+
+
+class NotifyConfig(_Section, frozen=True):
+    """`[notify]`: who is told, and how often until somebody acknowledges."""
+
+    contacts: str = "emergency_contacts.yaml"
+    repeat_s: int = 120
+    """Interval at which an unacknowledged P1 is sent again; each repeat goes one level up."""
+    repeat_p2_s: int = 600
+    deadman_url: str = ""
+    """Called while the whole kill channel is proven; its silence is somebody else's alarm."""
+    deadman_url_file: str = ""
+    deadman_s: int = 60
+    channel: tuple[ChannelConfig, ...] = ()
+
+
+class IncidentConfig(_Section, frozen=True):
+    """`[incident]`: what every halt and pause leaves behind."""
+
+    log: str = "../docs/runbooks/incident_log.md"
+    """The table of incidents; other people's rows are never touched."""
+    evidence_minutes: int = 5
+    """How much of the market before an incident is kept as a tape."""
+    evidence_mb: int = 64
+    """Memory that the tape may take."""
+
+
+class Config(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
     guard: GuardConfig = msgspec.field(default_factory=GuardConfig)
@@ -197,3 +266,6 @@ class Config(_Section, frozen=True):
     strategy: tuple[StrategyConfig, ...] = ()
     environment: tuple[EnvironmentConfig, ...] = ()
     paper: PaperConfig = msgspec.field(default_factory=PaperConfig)
+    api: ApiConfig = msgspec.field(default_factory=ApiConfig)
+    notify: NotifyConfig = msgspec.field(default_factory=NotifyConfig)
+    incident: IncidentConfig = msgspec.field(default_factory=IncidentConfig)
