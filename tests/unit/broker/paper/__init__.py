@@ -1,0 +1,1 @@
+"""Unit tests of the paper terminal, under virtual time."""
