@@ -1,0 +1,250 @@
+"""The intent log: what is about to be sent, on disk before it is sent.
+
+One file per account, `STATE_DIR/intents.<account>.log`, append-only lines of checksummed JSON. After
+a crash it tells which requests have no known end, and which flattens were under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from edgeguard.broker.planner.model import End, Intent, Scope
+from edgeguard.errors import StorageError
+
+ROTATE_BYTES: Final = 8 * 1024 * 1024
+"""A log above this is rewritten with what is still open; one older log is kept beside it."""
+CRC_DIGITS: Final = 8
+
+
+class SentLine(msgspec.Struct, frozen=True, tag="sent", tag_field="t"):
+    """A request is about to be sent; fsynced before it is."""
+
+    intent: Intent
+    wall_ns: int
+    run: str = ""
+
+
+class AnswerLine(msgspec.Struct, frozen=True, tag="answer", tag_field="t"):
+    """What came back; for people, the evidence decides."""
+
+    id: int
+    name: str
+    wall_ns: int
+    retcode: int | None = None
+    order: int = 0
+    deal: int = 0
+
+
+class EndLine(msgspec.Struct, frozen=True, tag="end", tag_field="t"):
+    """How a request ended."""
+
+    id: int
+    end: End
+    units: int
+    why: str
+    wall_ns: int
+
+
+class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="t"):
+    """A flatten began, was proven flat, or was stopped."""
+
+    run: str
+    state: Literal["start", "flat", "stop"]
+    wall_ns: int
+    scope: Scope = Scope()
+    halt_id: str = ""
+    command_id: str = ""
+    reason: str = ""
+
+
+class GuardLine(msgspec.Struct, frozen=True, tag="guard", tag_field="t"):
+    """The guard was heard: from now on its silence counts, on this boot."""
+
+    boot_id: str
+    wall_ns: int
+
+
+class CounterLine(msgspec.Struct, frozen=True, tag="next", tag_field="t"):
+    """First line of a rewritten log: the next intent's number."""
+
+    id: int
+
+
+Line = SentLine | AnswerLine | EndLine | RunLine | GuardLine | CounterLine
+_DECODER: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Contents:
+    """What a log says.
+
+    Attributes:
+        next_id: one above the highest number ever used.
+        unresolved: requests without an end, oldest first.
+        runs: flattens neither proven flat nor stopped, by id.
+        guard: the last time the guard was first heard, None if never.
+        damaged: lines in the middle that could not be read.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.next_id = 1
+        self.unresolved: dict[int, SentLine] = {}
+        self.runs: dict[str, RunLine] = {}
+        self.guard: GuardLine | None = None
+        self.damaged = 0
+
+    def take(self, line: Line) -> None:
+        """Take in one line."""
+        if isinstance(line, SentLine):
+            self.unresolved[line.intent.id] = line
+            self.next_id = max(self.next_id, line.intent.id + 1)
+        elif isinstance(line, EndLine):
+            self.unresolved.pop(line.id, None)
+        elif isinstance(line, RunLine):
+            if line.state == "start":
+                self.runs[line.run] = line
+            else:
+                self.runs.pop(line.run, None)
+        elif isinstance(line, GuardLine):
+            self.guard = line
+        elif isinstance(line, CounterLine):
+            self.next_id = max(self.next_id, line.id)
+
+
+def encode_line(line: Line) -> bytes:
+    """Return a line as it stands in the file: crc32 in hex, space, JSON, newline."""
+    body = _ENCODER.encode(line)
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def decode_line(text: bytes) -> Line | None:
+    """Return a line's content, None where it is damaged."""
+    crc, _, body = text.rstrip(b"\n").partition(b" ")
+    try:
+        if len(crc) != CRC_DIGITS or int(crc, 16) != zlib.crc32(body):
+            return None
+        return _DECODER.decode(body)
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def read_log(data: bytes) -> tuple[Contents, int]:
+    """Return what a log says and how many of its bytes are whole.
+
+    A torn tail, which a power cut leaves, is left out. A damaged line before the end is counted.
+    """
+    contents = Contents()
+    good = 0
+    offset = 0
+    torn = 0
+    while offset < len(data):
+        end = data.find(b"\n", offset)
+        if end < 0:
+            break
+        line = decode_line(data[offset : end + 1])
+        offset = end + 1
+        if line is None:
+            torn += 1
+            continue
+        contents.damaged += torn
+        torn = 0
+        contents.take(line)
+        good = offset
+    return contents, good
+
+
+class IntentLog:
+    """The open log of one account; one process writes it (the parent holds the account's lock)."""
+
+    def __init__(self, path: Path, *, rotate_bytes: int = ROTATE_BYTES) -> None:
+        """Open or create the log, cut a torn tail, and read what it says.
+
+        Raises:
+            StorageError: the file cannot be opened or read.
+        """
+        self._path = path
+        self._rotate_bytes = rotate_bytes
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            data = path.read_bytes()
+            self.contents, good = read_log(data)
+            if good < len(data):
+                os.ftruncate(self._file, good)
+                os.fsync(self._file)
+            self._size = good
+            _sync_directory(path.parent)
+        except OSError as e:
+            raise StorageError(f"intent log {path} must be readable, was not: {e.strerror}") from e
+        self.fault = ""
+        """Why the last write failed; empty while the log is good."""
+
+    def append(self, line: Line, *, durable: bool) -> bool:
+        """Write one line; return whether it is in the file, and on disk where `durable`.
+
+        A failure is not raised: a flatten must go on without its log, loudly.
+        """
+        data = encode_line(line)
+        self.contents.take(line)
+        try:
+            written = os.write(self._file, data)
+            self._size += written
+            if written != len(data):
+                self.fault = "short write"
+                return False
+            if durable:
+                os.fsync(self._file)
+        except OSError as e:
+            self.fault = e.strerror or "write failed"
+            return False
+        self.fault = ""
+        return True
+
+    def rotate_if_large(self) -> bool:
+        """Rewrite a large log with what is still open; return whether it was rewritten."""
+        if self._size <= self._rotate_bytes:
+            return False
+        fresh = self._path.with_suffix(".new")
+        lines: list[Line] = [CounterLine(self.contents.next_id)]
+        if self.contents.guard is not None:
+            lines.append(self.contents.guard)
+        lines += self.contents.runs.values()
+        lines += self.contents.unresolved.values()
+        data = b"".join(encode_line(line) for line in lines)
+        try:
+            file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            os.write(file, data)
+            os.fsync(file)
+            with contextlib.suppress(FileNotFoundError):
+                self._path.with_suffix(".old").unlink()
+            os.link(self._path, self._path.with_suffix(".old"))
+            fresh.replace(self._path)
+            _sync_directory(self._path.parent)
+        except OSError as e:
+            self.fault = e.strerror or "rotation failed"
+            return False
+        os.close(self._file)
+        self._file = file
+        self._size = len(data)
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a new or renamed file's name durable, where directories can be synced."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

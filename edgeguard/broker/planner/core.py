@@ -1,0 +1,384 @@
+"""The flatten planner: events in, exactly one next action out.
+
+Level-triggered: it observes, plans from what is really there, sends at most one request per
+position at a time, and observes again until two fresh reads agree that nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappush
+
+from edgeguard.broker.planner.flatness import judge_flat, remaining
+from edgeguard.broker.planner.intake import is_synced, needs_history, take_observation
+from edgeguard.broker.planner.legs import Leg, OrderLeg, Own
+from edgeguard.broker.planner.model import (
+    Action,
+    Idle,
+    Intent,
+    Look,
+    Note,
+    Observation,
+    Observe,
+    Policy,
+    Scope,
+    Send,
+    Wait,
+)
+from edgeguard.broker.planner.replies import Sent, take_answer
+from edgeguard.broker.planner.requests import (
+    PRICED,
+    close_by_request,
+    close_request,
+    delete_request,
+)
+from edgeguard.broker.planner.state import Run, State
+from edgeguard.broker.planner.waits import close_market, may_send, note_flags, note_tick, say_waiting
+from edgeguard.broker.planner.work import (
+    Job,
+    Queue,
+    build_queue,
+    close_intent,
+    delete_intent,
+    pair_intent,
+    pick,
+    single_job,
+)
+from edgeguard.broker.retcodes import Answer
+from edgeguard.broker.rows import AccountRow, SendRow, SymbolRow, TickRow
+
+IDLE_READS_NS = (20_000_000, 50_000_000, 100_000_000, 200_000_000, 500_000_000, 1_000_000_000)
+"""Pauses between reads while nothing can be sent; back to the first one at every progress."""
+READ_RETRY_NS = (50_000_000, 1_000_000_000)
+"""First and longest pause after a read that failed; it doubles in between."""
+LOOK_RETRY_NS = 1_000_000_000
+"""Pause between looks at a symbol that is closed."""
+STUCK_NAMED = 5
+"""A stuck flatten names at most this many of the things left."""
+
+
+class Planner:
+    """Plans the flatten of one account over one terminal.
+
+    Call `next` for the action, carry it out, report with `observed`, `observe_failed`, `looked` or
+    `answered`, take the notes, and call `next` again. `tick` may be called at any time, also while
+    an action is being carried out: it only speaks.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        login: int,
+        server: str,
+        trade_mode: int,
+        next_intent: int = 1,
+        adopted: Sequence[Intent] = (),
+    ) -> None:
+        """Start without a run.
+
+        Args:
+            policy: every bound.
+            login: the account that may be traded, as configured.
+            server: its server.
+            trade_mode: its mode in the vendor's numbers (0 demo, 1 contest, 2 real).
+            next_intent: first number for new intents; higher than any before.
+            adopted: intents of an earlier life that have no end yet.
+        """
+        self._st = State(policy, next_intent)
+        self._st.adopted = list(adopted)
+        self._identity = (login, server, trade_mode)
+        self._queue = Queue()
+        self._symbols: tuple[str, ...] = ()
+        # Rules that have just become known change risks and pairs.
+        self._must_rebuild = False
+        self._sent: Sent | None = None
+
+    # Runs.
+
+    def start(self, now_ns: int, run_id: str, scope: Scope) -> None:
+        """Begin a flatten; a run id that is under way already changes nothing."""
+        if run_id in self._st.runs:
+            return
+        if not any(run.flat_ns is None for run in self._st.runs.values()):
+            self._st.progress_ns = now_ns
+        self._st.runs[run_id] = Run(run_id, scope)
+        self._st.stale = True
+        self._st.deletes_since_ns = None
+
+    def prove_again(self, now_ns: int, run_id: str) -> None:
+        """Ask for two fresh reads although a run may have been proven flat before."""
+        run = self._st.runs.get(run_id)
+        if run is not None and run.flat_ns is not None:
+            run.flat_ns = run.empty_ns = None
+            self._st.progress_ns = now_ns
+            self._st.stale = True
+
+    def stop(self, run_id: str) -> bool:
+        """End a flatten; return whether it was there. What is in flight is still accounted for."""
+        self._st.stale = True
+        return self._st.runs.pop(run_id, None) is not None
+
+    @property
+    def state(self) -> State:
+        """The memory, for reports and tests; callers change nothing in it."""
+        return self._st
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a run is not proven flat, or a request has no end yet."""
+        st = self._st
+        if any(run.flat_ns is None for run in st.runs.values()):
+            return True
+        return bool(st.adopted or st.unresolved)
+
+    def take_notes(self) -> list[Note]:
+        """Return what there is to say since the last call."""
+        notes, self._st.notes = self._st.notes, []
+        return notes
+
+    # Events.
+
+    def observed(self, now_ns: int, obs: Observation) -> None:
+        """Take in a good bracketed read."""
+        st = self._st
+        st.identity_fault = self._identity_fault(obs.account)
+        if st.identity_fault:
+            st.obs = None
+            self._queue = Queue()
+            st.alarm(now_ns, "WRONG_ACCOUNT", st.identity_fault)
+            self._forget_empty()
+            say_waiting(st)
+            return
+        note_flags(st, now_ns, obs)
+        take_observation(st, now_ns, obs)
+        st.observe_ns = now_ns
+        self._queue = build_queue(st, now_ns) if st.runs else Queue()
+        wanted = (leg.symbol for leg in st.legs.values() if leg.row is not None and leg.in_scope)
+        self._symbols = tuple(dict.fromkeys(wanted))
+        judge_flat(st, now_ns, obs, synced=is_synced(st, now_ns))
+        say_waiting(st)
+
+    def observe_failed(self, now_ns: int, why: str) -> None:
+        """Note a read that failed: it proves nothing, and an empty answer it is not."""
+        st = self._st
+        st.obs = None
+        st.observe_fails += 1
+        st.observe_ns = now_ns
+        st.idle_reads = 0
+        self._queue = Queue()
+        self._forget_empty()
+        st.read_fault = why
+
+    def looked(
+        self, now_ns: int, symbol: str, spec: SymbolRow | None, tick: TickRow | None
+    ) -> None:
+        """Take in a symbol's rules and tick, read at `now_ns`; None where the terminal gave none."""
+        market = self._st.market(symbol)
+        market.look_ns = now_ns
+        if spec is not None:
+            first = market.spec is None
+            market.spec, market.spec_ns = spec, now_ns
+            self._must_rebuild = self._must_rebuild or first
+        elif market.spec_ns is None:
+            market.spec_ns = now_ns
+        if tick is not None and tick.bid > 0 and tick.ask >= tick.bid:
+            market.tick, market.tick_ns = tick, now_ns
+            note_tick(market)
+
+    def answered(self, now_ns: int, answer: Answer, row: SendRow | None) -> None:
+        """Take in what became of the request in flight."""
+        sent = self._sent
+        assert sent is not None
+        self._sent = None
+        take_answer(self._st, now_ns, sent, answer, row)
+        self._st.idle_reads = 0
+        for leg in sent.legs:
+            if leg.available > 0 and not leg.locked and leg.pace.next_ns <= now_ns:
+                self._requeue(leg)
+        say_waiting(self._st)
+
+    def tick(self, now_ns: int) -> None:
+        """Speak up when nothing has got better for too long."""
+        st = self._st
+        if not self.is_working or now_ns - st.progress_ns < st.policy.alarm_ns:
+            return
+        st.alarm(now_ns, "STUCK", "the flatten makes no progress: " + self._why_stuck())
+
+    # The next action.
+
+    def next(self, now_ns: int) -> Action:
+        """Return what to do now."""
+        st = self._st
+        assert self._sent is None
+        self.tick(now_ns)
+        if not self.is_working:
+            return Idle()
+        if st.obs is None:
+            return self._observe_or_wait(now_ns)
+        if st.stale or now_ns - st.obs.start_ns > st.policy.observation_age_ns:
+            return self._observe(now_ns)
+        if any(run.flat_ns is None for run in st.runs.values()):
+            look = self._look_first(now_ns)
+            if look is not None:
+                return look
+            if self._must_rebuild:
+                self._must_rebuild = False
+                self._queue = build_queue(st, now_ns)
+            send = self._send(now_ns)
+            if send is not None:
+                return send
+        return self._observe_later(now_ns)
+
+    def _look_first(self, now_ns: int) -> Look | None:
+        """Return a look that the plan needs: rules of a symbol, or a sign of a closed one's life."""
+        st = self._st
+        for symbol in self._symbols:
+            market = st.market(symbol)
+            if market.spec_ns is None or now_ns - market.spec_ns > st.policy.spec_age_ns:
+                return Look(symbol, with_spec=True)
+            if market.closed and now_ns - market.look_ns >= LOOK_RETRY_NS:
+                return Look(symbol, with_spec=False)
+        return None
+
+    def _send(self, now_ns: int) -> Action | None:
+        st = self._st
+        if not (self._queue.jobs or self._queue.deletes) or not may_send(st, now_ns):
+            return None
+        found = pick(st, self._queue, now_ns)
+        if found is None:
+            return None
+        if isinstance(found, OrderLeg):
+            return self._send_delete(now_ns, found)
+        if found.by is None:
+            look = self._fresh_quote(now_ns, found)
+            if look is not None:
+                return look
+        return self._send_job(now_ns, found)
+
+    def _fresh_quote(self, now_ns: int, job: Job) -> Look | None:
+        """Return a look where the last quote is too old; the job goes back on the queue."""
+        st = self._st
+        market = st.market(job.leg.symbol)
+        priced = market.needs_price or (
+            market.spec is not None and market.spec.trade_exemode in PRICED
+        )
+        age = st.policy.quote_age_priced_ns if priced else st.policy.quote_age_ns
+        if market.tick_ns is not None and now_ns - market.tick_ns <= age:
+            market.asked = False
+            return None
+        if not market.asked:
+            market.asked = True
+            self._requeue(job.leg)
+            return Look(job.leg.symbol, with_spec=False)
+        market.asked = False
+        if priced:
+            close_market(st, now_ns, job.leg.symbol, "there is no fresh quote to close at")
+            return Look(job.leg.symbol, with_spec=True)
+        return None
+
+    def _send_delete(self, now_ns: int, order: OrderLeg) -> Send:
+        st = self._st
+        st.deletes_run += 1
+        intent = delete_intent(st, order)
+        own = Own(intent, now_ns)
+        order.owns.append(own)
+        self._sent = Sent(own, (), order)
+        return Send(intent, delete_request(intent), None, None)
+
+    def _send_job(self, now_ns: int, job: Job) -> Send:
+        st = self._st
+        st.deletes_run = 0
+        market = st.market(job.leg.symbol)
+        if job.by is None:
+            intent = close_intent(st, job.leg)
+            request = close_request(intent, market, job.leg.widen, st.policy.deviation_points)
+            legs: tuple[Leg, ...] = (job.leg,)
+        else:
+            intent = pair_intent(st, job.leg, job.by)
+            request = close_by_request(intent)
+            legs = (job.leg, job.by)
+        own = Own(intent, now_ns)
+        for leg in legs:
+            leg.owns.append(own)
+        self._sent = Sent(own, legs, None)
+        return Send(intent, request, market.tick, market.spec)
+
+    def _requeue(self, leg: Leg) -> None:
+        if leg.row is not None:
+            heappush(self._queue.jobs, single_job(self._st, leg))
+
+    # Reads.
+
+    def _observe_or_wait(self, now_ns: int) -> Action:
+        """Read again after a failed read, at a bounded rate."""
+        st = self._st
+        if st.observe_fails == 0 and not st.identity_fault:
+            return self._observe(now_ns)
+        first, longest = READ_RETRY_NS
+        pause = min(longest, first << min(st.observe_fails, 10))
+        due = st.observe_ns + (longest if st.identity_fault else pause)
+        return self._observe(now_ns) if now_ns >= due else Wait(due)
+
+    def _observe_later(self, now_ns: int) -> Action:
+        """Read again when a pause is over, a retry is due, or the settle time has passed."""
+        st = self._st
+        pause = IDLE_READS_NS[min(st.idle_reads, len(IDLE_READS_NS) - 1)]
+        due = st.observe_ns + pause
+        retries = [leg.pace.next_ns for leg in st.legs.values() if leg.row is not None]
+        retries += [order.pace.next_ns for order in st.orders.values()]
+        retries += [st.busy_ns]
+        coming = [when for when in retries if now_ns < when < due]
+        if coming:
+            due = min(coming)
+        settling = [run.empty_ns for run in st.runs.values() if run.empty_ns and not run.flat_ns]
+        if settling and not st.unresolved:
+            due = min(settling) + st.policy.settle_ns
+        if now_ns < due:
+            return Wait(due)
+        st.idle_reads += 1
+        return self._observe(now_ns)
+
+    def _observe(self, now_ns: int) -> Observe:
+        """Return a read, with history where only that can tell what became of a request."""
+        st = self._st
+        found: dict[int, None] = {}
+        needed = bool(st.adopted)
+        for leg in st.legs.values():
+            if needs_history(st, leg, now_ns):
+                needed = True
+                found[leg.identifier] = None
+        for order in st.orders.values():
+            if order.seen != st.seen and any(own.state != "done" for own in order.owns):
+                needed = True
+        for intent in st.adopted:
+            if intent.identifier:
+                found[intent.identifier] = None
+        return Observe(evidence=needed, identifiers=tuple(found))
+
+    # Judgement.
+
+    def _identity_fault(self, account: AccountRow) -> str:
+        found = (account.login, account.server, account.trade_mode)
+        if found == self._identity:
+            return ""
+        return (
+            f"the terminal shows account {found[0]} on {found[1]} (mode {found[2]}), configured is "
+            f"{self._identity[0]} on {self._identity[1]} (mode {self._identity[2]}): nothing is sent"
+        )
+
+    def _forget_empty(self) -> None:
+        """A read that failed or belongs to another account breaks the row of empty reads."""
+        for run in self._st.runs.values():
+            run.empty_ns = None
+
+    def _why_stuck(self) -> str:
+        st = self._st
+        if st.identity_fault:
+            return st.identity_fault
+        if st.obs is None:
+            return f"reads fail ({st.read_fault or 'no answer yet'})"
+        left: list[str] = []
+        for run in st.runs.values():
+            left += [f"{r.what} {r.ticket} {r.symbol}: {r.why}" for r in remaining(st, run)]
+        return "; ".join(left[:STUCK_NAMED]) or "waiting for the proof that it is flat"

@@ -1,0 +1,141 @@
+"""Decide from evidence what became of own requests (`reference/reliability.md` D3).
+
+Evidence, in order: the position list after an answer that names a volume; deals; working orders;
+orders in history. Nothing found is no proof: only time plus two good reads without a trace is, and
+on a hedging account merely the leave to ask again, because the server refuses doubles there.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.units import to_units
+from edgeguard.broker.planner.legs import Leg, Own
+from edgeguard.broker.planner.model import End, Evidence, Observation, Policy
+from edgeguard.broker.rows import DealRow, OrderRow
+
+TRACELESS_READS: Final = 2
+"""Good reads without a trace before time may count (`reference/reliability.md` D3.5)."""
+DEAD_STATES: Final = frozenset(
+    {c.ORDER_STATE_CANCELED, c.ORDER_STATE_REJECTED, c.ORDER_STATE_EXPIRED}
+)
+CLOSING_ENTRIES: Final = frozenset({c.DEAL_ENTRY_OUT, c.DEAL_ENTRY_INOUT, c.DEAL_ENTRY_OUT_BY})
+
+
+class Verdict(NamedTuple):
+    """How an own request ended: units executed, and the evidence in words."""
+
+    end: End
+    units: int
+    why: str
+
+
+class Court(NamedTuple):
+    """What every judgement needs: the read, the bounds, and the kind of account.
+
+    `synced`: the terminal has been connected long enough for its lists to be believed.
+    """
+
+    now_ns: int
+    obs: Observation
+    policy: Policy
+    hedging: bool
+    synced: bool
+
+
+def executed_units(own: Own, deals: tuple[DealRow, ...]) -> int:
+    """Return the units that own deals took from the intent's position."""
+    intent = own.intent
+    total = 0
+    for deal in deals:
+        mine = deal.magic == intent.magic or bool(own.order and deal.order == own.order)
+        if intent.kind == "close_by":
+            by_pair = deal.entry == c.DEAL_ENTRY_OUT_BY and deal.position_id == intent.identifier
+            if by_pair and (mine or not own.order):
+                total += to_units(deal.volume)
+        elif mine:
+            total += to_units(deal.volume)
+    return total
+
+
+def judge_listed(own: Own, leg: Leg, court: Court) -> Verdict | None:
+    """Return the end of a request whose answer named a volume that the list now shows.
+
+    Args:
+        own: the request.
+        leg: one of its positions, as the newest list shows it.
+        court: the read and the bounds.
+    """
+    cap = own.caps.get(leg.key)
+    if cap is None or own.answered_ns > court.obs.start_ns:
+        return None
+    if leg.row is not None and leg.identifier == own.intent.identifier and leg.units > cap:
+        return None
+    if own.state == "done":
+        return Verdict("FILLED", own.filled, "the position list shows it")
+    if own.state == "partial" and not any(own.marks(row) for row in court.obs.orders):
+        return Verdict("PARTIAL", own.filled, "the position list shows it")
+    return None
+
+
+def judge_history(own: Own, leg: Leg, court: Court) -> Verdict | None:
+    """Return the end that deals and orders prove, None while the outcome stays open.
+
+    Args:
+        own: the request.
+        leg: its position.
+        court: the read, with evidence, and the bounds.
+    """
+    evidence = court.obs.evidence
+    if evidence is None or own.answered_ns > court.obs.start_ns:
+        return None
+    if any(own.marks(row) for row in court.obs.orders):
+        own.traces_missing = 0
+        return None
+    filled = executed_units(own, evidence.deals)
+    order = _own_order(own, evidence)
+    if filled >= own.intent.units:
+        return Verdict("FILLED", filled, "deals show it")
+    if order is not None and order.state in DEAD_STATES:
+        end: End = "PARTIAL" if filled else "REJECTED"
+        return Verdict(end, filled, f"order {order.ticket} ended in history")
+    if filled:
+        # The deals may still be coming in: only a second read with the same total ends it.
+        own.traces_missing += 1
+        if own.traces_missing >= TRACELESS_READS:
+            return Verdict("PARTIAL", filled, "deals show it")
+        return None
+    if order is not None:
+        own.traces_missing = 0
+        return None
+    return _judge_traceless(own, leg, court)
+
+
+def _own_order(own: Own, evidence: Evidence) -> OrderRow | None:
+    return next((row for row in evidence.orders if own.marks(row)), None)
+
+
+def _judge_traceless(own: Own, leg: Leg, court: Court) -> Verdict | None:
+    """Return the end of a request that left no trace, once time and reads allow one."""
+    if not court.synced:
+        return None
+    own.traces_missing += 1
+    if own.traces_missing < TRACELESS_READS:
+        return None
+    waited_ns = court.now_ns - own.answered_ns
+    if court.hedging:
+        if leg.row is None:
+            return Verdict(
+                "PROVEN_NOT_SENT", 0, "the position is gone, and a late close of it is refused"
+            )
+        if waited_ns >= court.policy.hedging_resend_ns:
+            own.is_released = True
+        return None
+    if waited_ns < court.policy.netting_quarantine_ns:
+        return None
+    if court.policy.netting_unknown == "operator":
+        leg.blocked = f"request {own.intent.id} left no trace; an operator has to decide"
+        return Verdict("ESCALATED", 0, leg.blocked)
+    seconds = court.policy.netting_quarantine_ns // 1_000_000_000
+    return Verdict("PROVEN_NOT_SENT", 0, f"no trace in {seconds} s")

@@ -1,0 +1,202 @@
+"""Take in the answer to one request: what it says of the order, and when to try again."""
+
+from __future__ import annotations
+
+from edgeguard.broker.paper.units import to_units
+from edgeguard.broker.planner.legs import Leg, OrderLeg, Own, Pace
+from edgeguard.broker.planner.model import End, Resolved
+from edgeguard.broker.planner.requests import fillings
+from edgeguard.broker.planner.state import State
+from edgeguard.broker.planner.waits import close_account, close_market
+from edgeguard.broker.retcodes import MAYBE_EXECUTED, Answer, Verdict
+from edgeguard.broker.rows import SendRow
+
+QUICK_PRICES = 5
+"""Requotes in a row that cost no pause (`reference/reliability.md` B3)."""
+PAUSE_BUSY_NS = 100_000_000
+"""Pause for the whole account after TOO_MANY_REQUESTS."""
+CLOSE_BY_OFF = frozenset({Verdict.REBUILD, Verdict.REFUSED, Verdict.FILLING, Verdict.VOLUME})
+"""Answers to CLOSE_BY after which the symbol's positions are closed one by one."""
+
+
+class Sent:
+    """The request in flight, with what it touches."""
+
+    __slots__ = ("legs", "order", "own", "request")
+
+    def __init__(self, own: Own, legs: tuple[Leg, ...], order: OrderLeg | None) -> None:
+        """Take the request and its targets."""
+        self.own = own
+        self.legs = legs
+        self.order = order
+
+
+def take_answer(st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None) -> None:
+    """Take in one classified answer.
+
+    Args:
+        st: the planner's memory.
+        now_ns: the time.
+        sent: the request.
+        answer: what the code means.
+        row: the result, None where the call gave none.
+    """
+    own = sent.own
+    own.answered_ns = now_ns
+    own.order = 0 if row is None else row.order
+    if sent.order is not None:
+        _take_delete(st, now_ns, sent, answer)
+    elif answer.verdict in MAYBE_EXECUTED:
+        _take_executed(st, now_ns, sent, answer, row)
+    else:
+        _take_refusal(st, now_ns, sent, answer)
+
+
+def _end(st: State, sent: Sent, answer: Answer) -> None:
+    """End a request that was certainly not executed."""
+    own = sent.own
+    for leg in sent.legs:
+        leg.owns.remove(own)
+    if sent.order is not None:
+        sent.order.owns.remove(own)
+    end: End = "PROVEN_NOT_SENT" if answer.verdict is Verdict.NOT_SENT else "REJECTED"
+    st.notes.append(Resolved(own.intent, end, 0, f"{answer.name}: {answer.text}"))
+
+
+def _take_executed(
+    st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None
+) -> None:
+    own = sent.own
+    units = own.intent.units
+    if answer.verdict is Verdict.DONE:
+        told = 0 if row is None else to_units(row.volume)
+        own.state = "done"
+        # Some servers leave the volume out of a good answer: then all of it is taken.
+        own.filled = told if 0 < told <= units and own.intent.kind == "close" else units
+        _good(st, sent)
+    elif answer.verdict is Verdict.PARTIAL:
+        own.state = "partial"
+        own.filled = min(units, 0 if row is None else to_units(row.volume))
+        _good(st, sent)
+    else:
+        own.state = "placed" if answer.verdict is Verdict.PLACED else "unknown"
+        for leg in sent.legs:
+            leg.pace.cause = f"{answer.name}: {answer.text}"
+        if own.state == "unknown":
+            name = f"request {own.intent.id} for {own.intent.symbol}"
+            st.alarm(
+                now_ns, "OUTCOME_UNKNOWN", f"{name}: {answer.text}; looking for evidence", name
+            )
+        return
+    for leg in sent.legs:
+        own.caps[leg.key] = leg.take(own.filled, now_ns)
+
+
+def _good(st: State, sent: Sent) -> None:
+    """Keep what worked."""
+    for leg in sent.legs:
+        leg.pace.good()
+        leg.widen = 0
+        leg.volume_tries = 0
+        market = st.market(leg.symbol)
+        market.closed = ""
+        market.retry_pause_ns = 0
+    st.account_closed = ""
+    st.account_pause_ns = 0
+
+
+def _take_refusal(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
+    """Decide what to change before the next attempt on a position."""
+    cause = f"{answer.name}: {answer.text}"
+    _end(st, sent, answer)
+    market = st.market(sent.own.intent.symbol)
+    paces = [leg.pace for leg in sent.legs]
+    verdict = answer.verdict
+    if sent.own.intent.kind == "close_by" and verdict in CLOSE_BY_OFF:
+        market.close_by_off = True
+        st.stale = True
+        return
+    if verdict is Verdict.ACCOUNT:
+        close_account(st, now_ns, cause)
+    elif verdict is Verdict.MARKET:
+        close_market(st, now_ns, sent.own.intent.symbol, cause)
+    elif verdict is Verdict.PRICE:
+        market.tick_ns = None
+        _fail(st, now_ns, paces, cause, QUICK_PRICES)
+        for leg in sent.legs:
+            leg.widen += 1
+        if answer.name == "INVALID_PRICE":
+            market.needs_price = True
+    elif verdict in (Verdict.FILLING, Verdict.REBUILD):
+        _change_request(st, now_ns, sent, verdict, cause)
+    elif verdict is Verdict.VOLUME:
+        market.spec_ns = None
+        st.stale = True
+        _fail(st, now_ns, paces, cause, 1)
+        for leg in sent.legs:
+            leg.volume_tries += 1
+    else:
+        _fail_plainly(st, now_ns, sent, answer)
+
+
+def _change_request(
+    st: State, now_ns: int, sent: Sent, verdict: Verdict, cause: str
+) -> None:
+    """Try the next filling; a pause only when all of them have been refused in a row."""
+    market = st.market(sent.own.intent.symbol)
+    market.filling += 1
+    if verdict is Verdict.REBUILD:
+        st.stale = True
+    quick = len(fillings(market.spec)) - 1
+    _fail(st, now_ns, [leg.pace for leg in sent.legs], cause, quick)
+
+
+def _fail_plainly(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
+    """Back off; say so where no program can help."""
+    cause = f"{answer.name}: {answer.text}"
+    symbol = sent.own.intent.symbol
+    if answer.verdict is Verdict.FIFO:
+        st.market(symbol).fifo = True
+    if answer.name == "TOO_MANY_REQUESTS":
+        st.busy_ns = now_ns + PAUSE_BUSY_NS
+    if answer.verdict is Verdict.REFUSED and answer.name in ("REJECT", "CANCEL"):
+        # A refusal without a reason is sometimes one of the filling.
+        st.market(symbol).filling += 1
+    if answer.verdict is Verdict.NOT_SENT:
+        st.alarm(now_ns, "NOT_SENT", f"a request for {symbol} was not sent: {answer.text}", symbol)
+    st.stale = True
+    _fail(st, now_ns, [leg.pace for leg in sent.legs], cause, 0)
+
+
+def _fail(st: State, now_ns: int, paces: list[Pace], cause: str, quick: int) -> None:
+    for pace in paces:
+        pace.fail(now_ns, cause, st.policy.backoff_ns, quick=quick)
+
+
+def _take_delete(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
+    """Take in the answer to a deletion: it may be repeated, so only certain refusals end it."""
+    order, own = sent.order, sent.own
+    assert order is not None
+    verdict = answer.verdict
+    if verdict in (Verdict.DONE, Verdict.PARTIAL):
+        own.state = "done"
+        order.pace.good()
+        order.pace.next_ns = now_ns + st.policy.lag_ns
+        return
+    if verdict in MAYBE_EXECUTED:
+        own.state = "done" if verdict is Verdict.PLACED else "unknown"
+        # A second deletion of the same order is harmless, so time alone may release it.
+        own.is_released = True
+        order.pace.fail(now_ns, f"{answer.name}: {answer.text}", st.policy.backoff_ns)
+        order.pace.next_ns = max(order.pace.next_ns, now_ns + st.policy.lag_ns)
+        st.stale = True
+        return
+    _end(st, sent, answer)
+    st.stale = True
+    order.pace.fail(now_ns, f"{answer.name}: {answer.text}", st.policy.backoff_ns)
+    if verdict is Verdict.ACCOUNT:
+        close_account(st, now_ns, order.pace.cause)
+    elif verdict is Verdict.MARKET:
+        close_market(st, now_ns, order.row.symbol, order.pace.cause)
+    elif answer.name == "TOO_MANY_REQUESTS":
+        st.busy_ns = now_ns + PAUSE_BUSY_NS

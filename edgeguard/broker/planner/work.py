@@ -1,0 +1,271 @@
+"""Choose what to send next: deletions first but not for long, then the largest risk."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop
+from typing import NamedTuple
+
+from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.units import to_units
+from edgeguard.broker.planner.legs import Leg, OrderLeg
+from edgeguard.broker.planner.model import Intent
+from edgeguard.broker.planner.requests import allows_close_by, chunk, floor_to_step, money_per_lot
+from edgeguard.broker.planner.state import State
+
+IN_PROCESS_TYPES = frozenset({c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL, c.ORDER_TYPE_CLOSE_BY})
+"""Market orders on their way: they end by themselves, and only a stuck one is deleted."""
+STUCK_ORDER_NS = 10_000_000_000
+"""A market order listed for longer than this is stuck."""
+
+RISK_MOVE = 0.01
+"""Risk is what a further move of this fraction costs, plus what is already lost."""
+
+
+class Job(NamedTuple):
+    """One unit of work, smaller ranks first: a close, or a pair that closes itself."""
+
+    rank: tuple[int, float, int]
+    leg: Leg
+    by: Leg | None = None
+
+
+class Queue:
+    """The work of one observation, best first."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.jobs: list[Job] = []
+        self.deletes: list[tuple[float, int, OrderLeg]] = []
+
+
+def build_queue(st: State, now_ns: int) -> Queue:
+    """Return everything that one observation leaves to do, best first."""
+    queue = Queue()
+    for leg in st.legs.values():
+        leg.risk = _risk(st, leg)
+    legs = [
+        leg
+        for leg in st.legs.values()
+        if leg.row is not None and leg.in_scope and not leg.blocked
+    ]
+    if st.hedging:
+        queue.jobs = _pair_up(st, legs)
+    else:
+        queue.jobs = [single_job(st, leg) for leg in legs]
+    heapify(queue.jobs)
+    queue.deletes = [
+        (_distance(order), ticket, order)
+        for ticket, order in st.orders.items()
+        if order.seen == st.seen and _is_deletable(st, order, now_ns)
+    ]
+    heapify(queue.deletes)
+    return queue
+
+
+def _risk(st: State, leg: Leg) -> float:
+    """Return what a further move of 1 % costs plus what is already lost, account currency."""
+    row = leg.row
+    if row is None:
+        return 0.0
+    market = st.markets.get(leg.symbol)
+    value = leg.volume * money_per_lot(None if market is None else market.spec)
+    return value * row.price_current * RISK_MOVE - min(0.0, row.profit)
+
+
+def _distance(order: OrderLeg) -> float:
+    """Return how far an order is from its price, as a fraction: the nearest goes first."""
+    row = order.row
+    if row.price_current <= 0:
+        return 0.0
+    return abs(row.price_open - row.price_current) / row.price_current
+
+
+def _is_deletable(st: State, order: OrderLeg, now_ns: int) -> bool:
+    row = order.row
+    if row.type not in IN_PROCESS_TYPES:
+        return True
+    stuck = now_ns - order.since_ns > STUCK_ORDER_NS
+    partly_done = row.state == c.ORDER_STATE_PARTIAL
+    return stuck or (partly_done and not st.hedging and now_ns - order.since_ns > st.policy.lag_ns)
+
+
+def single_job(st: State, leg: Leg) -> Job:
+    """Return the job that closes one position; oldest first where the symbol is FIFO."""
+    row = leg.row
+    assert row is not None
+    fifo = (st.obs is not None and st.obs.account.fifo_close) or st.market(leg.symbol).fifo
+    order = row.time_msc if fifo else -leg.risk
+    return Job((0, order, row.ticket), leg)
+
+
+def _pair_up(st: State, legs: list[Leg]) -> list[Job]:
+    """Return the jobs of a hedging account: pairs where allowed, single closes for the rest.
+
+    Equal opposite volumes first, they cost one request for two positions; then the largest
+    opposite ones, whose rest is planned again after the next read. What lies on the heavier side
+    and beyond the balance closes at once; what the other side still covers waits for its pair.
+    """
+    assert st.obs is not None
+    fifo_account = st.obs.account.fifo_close
+    by_symbol: dict[str, list[Leg]] = {}
+    for leg in legs:
+        by_symbol.setdefault(leg.symbol, []).append(leg)
+    jobs: list[Job] = []
+    for symbol, group in by_symbol.items():
+        market = st.market(symbol)
+        both = len(group) > 1 and any(leg.side != group[0].side for leg in group)
+        if not both or fifo_account or market.fifo or not allows_close_by(market):
+            jobs += [single_job(st, leg) for leg in group]
+        else:
+            jobs += _pairs(st, group)
+    return jobs
+
+
+def _pairs(st: State, group: list[Leg]) -> list[Job]:
+    ready = [leg for leg in group if not leg.locked and leg.available == leg.units > 0]
+    busy = [leg for leg in group if leg not in ready]
+    order = sorted(ready, key=lambda leg: (-leg.units, -leg.risk, str(leg.key)))
+    buys = [leg for leg in order if leg.side == 0]
+    sells = [leg for leg in order if leg.side == 1]
+    surplus = sum(leg.units for leg in buys) - sum(leg.units for leg in sells)
+    by_units: dict[int, list[Leg]] = {}
+    for leg in sells:
+        by_units.setdefault(leg.units, []).append(leg)
+    pairs: list[tuple[Leg, Leg]] = []
+    for leg in buys:
+        equal = by_units.get(leg.units)
+        if equal:
+            pairs.append((leg, equal.pop(0)))
+    taken = {id(leg) for pair in pairs for leg in pair}
+    rest_buys = [leg for leg in buys if id(leg) not in taken]
+    rest_sells = [leg for leg in sells if id(leg) not in taken]
+    pairs += list(zip(rest_buys, rest_sells, strict=False))
+    count = min(len(rest_buys), len(rest_sells))
+    left = rest_buys[count:] + rest_sells[count:]
+    jobs = [
+        Job((1, -abs(one.risk - two.risk), one.row.ticket), one, two)
+        for one, two in pairs
+        if one.row is not None
+    ]
+    jobs += [single_job(st, leg) for leg in busy]
+    return jobs + _beyond_balance(st, left, abs(surplus))
+
+
+def _beyond_balance(st: State, left: list[Leg], surplus: int) -> list[Job]:
+    """Return single closes for the largest risks of the heavier side, up to the surplus."""
+    jobs: list[Job] = []
+    for leg in sorted(left, key=lambda leg: -leg.risk):
+        if leg.units > surplus:
+            continue
+        surplus -= leg.units
+        jobs.append(single_job(st, leg))
+    return jobs
+
+
+def pick(st: State, queue: Queue, now_ns: int) -> OrderLeg | Job | None:
+    """Take the best eligible piece of work from the queue; None where nothing may go now."""
+    if queue.deletes and _delete_next(st, queue, now_ns):
+        found = _pick_delete(queue, now_ns)
+        if found is not None:
+            return found
+    job = _pick_job(st, queue, now_ns)
+    return job if job is not None else _pick_delete(queue, now_ns)
+
+
+def _delete_next(st: State, queue: Queue, now_ns: int) -> bool:
+    """Tell whether a deletion goes before the next close: some do at first, then every second."""
+    if not queue.jobs:
+        return True
+    policy = st.policy
+    if st.deletes_since_ns is None:
+        st.deletes_since_ns = now_ns
+    early = now_ns - st.deletes_since_ns < policy.deletes_first_ns
+    return st.deletes_run < (policy.deletes_first if early else 1)
+
+
+def _pick_delete(queue: Queue, now_ns: int) -> OrderLeg | None:
+    while queue.deletes:
+        order = heappop(queue.deletes)[2]
+        if order.pace.next_ns <= now_ns and not any(own.blocks for own in order.owns):
+            return order
+    return None
+
+
+def _pick_job(st: State, queue: Queue, now_ns: int) -> Job | None:
+    while queue.jobs:
+        job = heappop(queue.jobs)
+        if all(_is_ready(st, leg, now_ns) for leg in (job.leg, job.by) if leg is not None):
+            return job
+    return None
+
+
+def _is_ready(st: State, leg: Leg, now_ns: int) -> bool:
+    if leg.row is None or leg.locked or leg.available <= 0 or leg.pace.next_ns > now_ns:
+        return False
+    market = st.market(leg.symbol)
+    if market.closed and now_ns < market.retry_ns:
+        return False
+    if leg.appeared and not leg.admitted:
+        leg.admitted = st.bucket.take(now_ns)
+        return leg.admitted
+    return True
+
+
+def close_intent(st: State, leg: Leg) -> Intent:
+    """Return the intent that closes what may be closed of one position."""
+    assert leg.row is not None
+    market = st.market(leg.symbol)
+    units = chunk(leg.available, market.spec)
+    if leg.volume_tries % 2 == 1:
+        units = floor_to_step(units, market.spec)
+    # P15: never more than the confirmed volume less what own requests may still take.
+    assert 0 < units <= leg.available <= leg.units
+    return Intent(
+        id=_take_id(st),
+        kind="close",
+        symbol=leg.symbol,
+        key=leg.key,
+        ticket=leg.row.ticket,
+        side=leg.side,
+        units=units,
+        identifier=leg.identifier,
+    )
+
+
+def pair_intent(st: State, leg: Leg, by: Leg) -> Intent:
+    """Return the intent that closes two opposite positions against each other."""
+    assert leg.row is not None
+    assert by.row is not None
+    assert leg.side != by.side
+    assert leg.symbol == by.symbol
+    return Intent(
+        id=_take_id(st),
+        kind="close_by",
+        symbol=leg.symbol,
+        key=leg.key,
+        ticket=leg.row.ticket,
+        side=leg.side,
+        units=min(leg.available, by.available),
+        identifier=leg.identifier,
+        by_key=by.identifier,
+        by_ticket=by.row.ticket,
+    )
+
+
+def delete_intent(st: State, order: OrderLeg) -> Intent:
+    """Return the intent that deletes one working order."""
+    return Intent(
+        id=_take_id(st),
+        kind="delete",
+        symbol=order.row.symbol,
+        key=order.row.ticket,
+        ticket=order.row.ticket,
+        side=order.row.type,
+        units=to_units(order.row.volume_current),
+    )
+
+
+def _take_id(st: State) -> int:
+    number = st.next_intent
+    st.next_intent = number + 1
+    return number

@@ -1,0 +1,297 @@
+"""A guard in a process of its own, and everybody who talks to it, on real sockets.
+
+Nothing here sleeps to synchronise: every wait is for a socket, a process or a page, with a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from edgeguard.codec.native import decode, encode
+from edgeguard.config.model import AccountConfig, Config, FeedConfig, GuardConfig, SymbolConfig
+from edgeguard.config.paths import Paths
+from edgeguard.gate import Gate, Permit, Refusal
+from edgeguard.messages import (
+    AccountSnapshot,
+    BrokerCommand,
+    BrokerEvent,
+    HaltEvent,
+    Position,
+    Reply,
+    StateBeat,
+)
+from edgeguard.transport import Client, make_context, publisher, subscriber
+
+DEADLINE_S = 10.0
+"""Far above anything that these tests wait for: reaching it is a failure, never a result."""
+RUNNER = """
+import sys, msgspec
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from edgeguard.config.model import Config
+from edgeguard.config.paths import Paths
+from edgeguard.errors import EdgeGuardError
+from edgeguard.guard.process import run_guard
+make = None
+if sys.argv[2] == "fake":
+    from tests.process.fake_engine import FakeEngine as make
+config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Config)
+paths = Paths(config).create()
+try:
+    sys.exit(run_guard(config, paths, "0" * 64, make_engine=make))
+except EdgeGuardError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_config(state_dir: Path, *names: str, feed: bool = False, lease_ms: int = 1000) -> Config:
+    """Return a configuration for the accounts `names`."""
+    accounts = tuple(
+        AccountConfig(
+            id=name,
+            login=1000 + index,
+            server="Paper",
+            trade_mode="demo",
+            currency="USD",
+            initial_balance="100000",
+            terminal="paper",
+        )
+        for index, name in enumerate(names or ("A",))
+    )
+    return Config(
+        guard=GuardConfig(state_dir=str(state_dir), lease_ms=lease_ms),
+        account=accounts,
+        symbol=(SymbolConfig(name="EURUSD", digits=5),),
+        feed=(FeedConfig(name="main"),) if feed else (),
+    )
+
+
+class FakeBroker:
+    """Stands in for a broker's parent: answers reads, flattens what it is told to, by a thread."""
+
+    def __init__(self, paths: Paths, config: Config, index: int = 0) -> None:
+        self.config = config.account[index]
+        self.equity = "100000.00"
+        self.login = self.config.login
+        self.positions: tuple[Position, ...] = ()
+        self.flattens: list[BrokerCommand] = []
+        self.commands: list[BrokerCommand] = []
+        self.can_flatten = True
+        self.answers_reads = True
+        self._paths = paths
+        self._context = make_context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.setsockopt(zmq.LINGER, 0)
+        self._router.bind(paths.broker(self.config.id))
+        self._publisher = publisher(self._context, paths.feeds_bind, bind=False)
+        self._epoch = time.time_ns()
+        self._seq = 0
+        self._last = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._context.destroy(linger=0)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._router.poll(20):
+                identity, payload = self._router.recv_multipart()
+                command = decode(payload)
+                assert isinstance(command, BrokerCommand)
+                self._obey(identity, command)
+            if self.answers_reads and time.monotonic() - self._last > 0.2:
+                self._snapshot(0)
+
+    def _obey(self, identity: bytes, command: BrokerCommand) -> None:
+        if command.verb != "hello":
+            self.commands.append(command)
+        if command.verb == "hello":
+            self._say(identity, command, "hello")
+        elif command.verb == "read" and self.answers_reads:
+            self._snapshot(command.request)
+        elif command.verb == "flatten":
+            self.flattens.append(command)
+            if self.can_flatten:
+                self.positions = ()
+                self._say(identity, command, "pendings_gone")
+                self._say(identity, command, "flat")
+            else:
+                self._say(identity, command, "not_flat")
+
+    def _say(self, identity: bytes, command: BrokerCommand, kind: str) -> None:
+        event = BrokerEvent(self.config.id, command.id, time.time_ns(), kind, command.halt_id, kind)
+        self._router.send_multipart((identity, encode(event)))
+
+    def _snapshot(self, request: int) -> None:
+        self._last = time.monotonic()
+        self._seq += 1
+        config = self.config
+        snapshot = AccountSnapshot(
+            account=config.id,
+            source="terminal",
+            epoch=self._epoch,
+            seq=self._seq,
+            t_ns=time.time_ns(),
+            balance="100000.00",
+            equity=self.equity,
+            credit="0",
+            margin="0",
+            positions=self.positions,
+            request=request,
+            login=self.login,
+            server=config.server,
+            trade_mode=config.trade_mode,
+            currency=config.currency,
+        )
+        self._publisher.send_multipart((f"{config.id}.account".encode(), encode(snapshot)))
+
+
+class Observer:
+    """Reads the guard's PUB socket from a thread."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.events: list[HaltEvent] = []
+        self.beats: list[StateBeat] = []
+        self._context = make_context()
+        self._socket = subscriber(self._context, paths.halts_pub, bind=False)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._context.destroy(linger=0)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._socket.poll(20):
+                message = decode(self._socket.recv_multipart()[-1])
+                if isinstance(message, HaltEvent):
+                    self.events.append(message)
+                elif isinstance(message, StateBeat):
+                    self.beats.append(message)
+
+
+class GuardProcess:
+    """One guard process, startable again on the same state directory."""
+
+    def __init__(self, config: Config, engine: str = "fake") -> None:
+        self.config = config
+        self.engine = engine
+        self.paths = Paths(config).create()
+        self._file = self.paths.state_dir / "config.json"
+        self._file.write_bytes(msgspec.json.encode(config))
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUNNER, str(self._file), self.engine, str(ROOT)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(DEADLINE_S)
+        assert self.process.stderr is not None
+        self.stderr = self.process.stderr.read()
+        self.process.stderr.close()
+        return code
+
+    def close(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            self.wait()
+
+
+class World:
+    """A guard, its brokers and an observer."""
+
+    def __init__(self, config: Config, engine: str = "fake") -> None:
+        self.config = config
+        self.guard = GuardProcess(config, engine)
+        self.paths = self.guard.paths
+        self.brokers = [FakeBroker(self.paths, config, at) for at in range(len(config.account))]
+        self.observer = Observer(self.paths)
+        self.gate = Gate(self.paths.run_dir, config.account[0].id)
+
+    def start(self) -> None:
+        self.guard.start()
+
+    def close(self) -> None:
+        self.guard.close()
+        for broker in self.brokers:
+            broker.close()
+        self.observer.close()
+        self.gate.close()
+
+    def command(self, verb: str, *, reason: str = "test", **args: str) -> list[Reply]:
+        """Return all stages of a command's answer."""
+        with Client(self.paths.control) as client:
+            sent = client.command(verb, operator="tester", reason=reason, **args)
+            return list(client.replies(sent, DEADLINE_S))
+
+    def status(self) -> dict[str, object]:
+        """Return the status document."""
+        return msgspec.json.decode(self.command("status")[-1].body)
+
+    def until_open(self) -> None:
+        until(lambda: isinstance(self.gate.check(), Permit), lambda: str(self.gate.check()))
+
+    def until_code(self, code: str) -> Refusal:
+        def is_reached() -> bool:
+            answer = self.gate.check()
+            return isinstance(answer, Refusal) and answer.code == code
+
+        until(is_reached, lambda: f"wanted {code}, was {self.gate.check()!r}")
+        answer = self.gate.check()
+        assert isinstance(answer, Refusal)
+        return answer
+
+
+@contextmanager
+def running(config: Config, engine: str = "fake") -> Iterator[World]:
+    """Run a world until its gate is open."""
+    world = World(config, engine)
+    try:
+        world.start()
+        world.until_open()
+        yield world
+    finally:
+        world.close()
+
+
+def until(
+    claim: Callable[[], object], describe: Callable[[], str] = str, deadline_s: float = DEADLINE_S
+) -> None:
+    """Wait until a claim holds; look again every millisecond."""
+    end = time.monotonic() + deadline_s
+    pause = threading.Event()
+    while not claim():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_s} s: {describe()}")
+        pause.wait(0.001)

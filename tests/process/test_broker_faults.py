@@ -1,0 +1,227 @@
+"""Real processes under real trouble: kills, hangs, forbidden trading; flat every time."""
+
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgeguard.broker.intents import read_log
+from edgeguard.broker.parent import Settings
+from edgeguard.broker.planner.model import Policy
+from edgeguard.broker.session import Timeouts
+from tests.process.broker_rig import Rig, hedged_book, make_config, mixed_book, rig
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("EDGEGUARD_WORKER_KILLS", "20"))
+MS = 1_000_000
+QUICK = Settings(
+    policy=Policy(
+        settle_ns=50 * MS,
+        hedging_resend_ns=200 * MS,
+        netting_quarantine_ns=600 * MS,
+        probe_ns=500 * MS,
+        lag_ns=50 * MS,
+        resync_ns=50 * MS,
+        alarm_ns=300 * MS,
+    ),
+    timeouts=Timeouts(initialize_s=10.0, read_s=1.0, order_s=0.5),
+)
+
+
+def assert_accounted(made: Rig) -> None:
+    """Nothing is left, and every intent in the log has an end."""
+    state = made.dump()
+    assert state["positions"] == {}
+    assert state["orders"] == {}
+    contents, _ = read_log(made.paths.intents(made.account).read_bytes())
+    assert contents.unresolved == {}
+    assert contents.damaged == 0
+
+
+def assert_only_reduced(made: Rig) -> None:
+    """No deal of EdgeGuard's own opened or reversed anything."""
+    entries = [d["entry"] for d in made.dump()["deals"].values() if d["magic"] >= 0x4547 << 32]
+    assert entries
+    assert set(entries) <= {1, 3}
+
+
+def child_pid(made: Rig) -> int:
+    assert made.process is not None
+    tasks = Path(f"/proc/{made.process.pid}/task/{made.process.pid}/children")
+    pids = [int(pid) for pid in tasks.read_text().split()]
+    for pid in pids:
+        if b"edgeguard.broker.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return 0
+
+
+def faults(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"plan": {"rules": list(rules)}}
+
+
+@pytest.mark.parametrize("mode", ["hedging", "netting"])
+def test_a_killed_child_loses_nothing(tmp_path: Path, mode: str) -> None:
+    """kill -9 of the child at random orders of a flatten: flat, accounted, nothing opened."""
+    draw = random.Random(7)
+    with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
+        for number in range(KILLS // 2):
+            made.admin("open_book", **mixed_book(number % 4))
+            made.command("flatten", halt_id=f"h{number}", reason="kill")
+            for _ in range(draw.randint(0, 3)):
+                made.until("order")
+            pid = child_pid(made)
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            made.until("flat", halt_id=f"h{number}")
+            made.command("stop_flatten")
+            made.until("status")
+            assert_accounted(made)
+        assert_only_reduced(made)
+
+
+@pytest.mark.parametrize("mode", ["hedging", "netting"])
+def test_a_killed_parent_goes_on_where_it_was(tmp_path: Path, mode: str) -> None:
+    """kill -9 of the parent mid-flatten: the next one finishes it unasked, with every intent ended."""
+    draw = random.Random(11)
+    with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
+        for number in range(KILLS // 4):
+            made.admin("open_book", **mixed_book())
+            made.command("flatten", halt_id=f"p{number}", reason="kill")
+            for _ in range(draw.randint(1, 5)):
+                made.until("order")
+            made.kill()
+            assert made.client is not None
+            made.client.close()
+            made.start()
+            made.ready()
+            made.command("flatten", halt_id=f"p{number}", reason="again")
+            made.until("flat", halt_id=f"p{number}")
+            made.command("stop_flatten")
+            made.until("status")
+            assert_accounted(made)
+        assert_only_reduced(made)
+
+
+def test_a_hanging_order_is_killed_and_proven(tmp_path: Path) -> None:
+    """An order_send that never returns is killed at its deadline, alarmed, and accounted for."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book(pairs=3, orders=1))
+        made.admin("faults", **faults({"name": "hang", "on": ["order_send"], "count": 2, "skip": 1}))
+        made.command("flatten", halt_id="h", reason="hang")
+        flat = made.until("flat", halt_id="h")
+        assert any(e.kind == "alarm" for e in made.events)
+        record = msgspec.json.decode(flat.body)
+        assert any(r["answer"].startswith("OVERRUN") for r in record["requests"])
+        assert_accounted(made)
+        assert_only_reduced(made)
+
+
+def test_autotrading_off_and_on(tmp_path: Path) -> None:
+    """With the button off the flatten waits with an alarm; pressed again it finishes by itself."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book())
+        made.admin("autotrading", on=False)
+        made.command("flatten", halt_id="h", reason="button")
+        waiting = made.until("waiting", halt_id="h")
+        assert "AutoTrading" in waiting.text
+        not_flat = msgspec.json.decode(made.until("not_flat", halt_id="h").body)
+        assert len(not_flat["remaining"]) == 17
+        made.until("alarm")
+        assert len(made.dump()["positions"]) == 12
+        made.admin("autotrading", on=True)
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+
+
+def test_autotrading_off_mid_way(tmp_path: Path) -> None:
+    """Pressed off after some orders: the rest waits, and is closed when it is on again."""
+    with rig(tmp_path, make_config(latency_ms=20), QUICK) as made:
+        made.admin("open_book", **hedged_book())
+        made.command("flatten", halt_id="h", reason="button")
+        made.until("order")
+        made.until("order")
+        made.admin("autotrading", on=False)
+        made.until("alarm")
+        left = len(made.dump()["positions"])
+        assert left > 0
+        made.admin("autotrading", on=True)
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+
+
+def test_a_closed_market_is_waited_for(tmp_path: Path) -> None:
+    """One closed symbol holds up nothing else, alarms, and is closed when it opens."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book(orders=0))
+        made.admin("market", symbol="XAUUSD", open=False)
+        made.command("flatten", halt_id="h", reason="closed")
+        record = msgspec.json.decode(made.until("not_flat", halt_id="h").body)
+        assert "XAUUSD" in {r["symbol"] for r in record["remaining"]}
+        made.until("alarm")
+        made.admin("market", symbol="XAUUSD", open=True)
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+
+
+def test_what_appears_later_is_flattened_again(tmp_path: Path) -> None:
+    """After flat was proven a new position brings an alarm and another proof."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book(pairs=1, orders=0))
+        made.command("flatten", halt_id="h", reason="war")
+        made.until("flat", halt_id="h")
+        made.admin("open_book", positions=[{"symbol": "EURUSD", "side": "buy", "lots": 0.2}])
+        assert "appeared" in made.until("alarm", halt_id="h").text
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+
+
+@pytest.mark.parametrize("policy", ["flatten", "hold"])
+def test_a_lost_guard_is_acted_on(tmp_path: Path, policy: str) -> None:
+    """Silence of the guard flattens or holds, as configured; never before a first hello."""
+    settings = msgspec.structs.replace(QUICK, guard_lost_ns=300 * MS)
+    config = make_config(limits=msgspec.convert({"on_guard_lost": policy}, type=_limits()))
+    with rig(tmp_path, config, settings) as made:
+        made.admin("open_book", **hedged_book(pairs=1, orders=1))
+        made.until("guard_lost")
+        if policy == "flatten":
+            made.until("flat")
+            assert_accounted(made)
+        else:
+            made.until("alarm")
+            assert len(made.dump()["positions"]) == 2
+
+
+def _limits() -> Any:
+    from edgeguard.config.model import Limits
+
+    return Limits
+
+
+def test_another_parent_is_refused(tmp_path: Path) -> None:
+    """A second parent of the account ends with exit code 4 and one sentence."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        second = Rig.__new__(Rig)
+        second.__dict__.update(made.__dict__)
+        second.start()
+        assert second.process is not None
+        assert second.process.wait(timeout=20) == 4
+        assert second.client is not None
+        second.client.close()
+        assert "another broker already runs" in (tmp_path / "parent.log").read_text()
+
+
+def test_a_wrong_account_is_never_traded(tmp_path: Path) -> None:
+    """A terminal that shows another account: alarm, nothing sent, flat never claimed."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book(pairs=1, orders=0))
+        made.admin("switches", values={"login": 999})
+        made.command("flatten", halt_id="h", reason="wrong")
+        assert "999" in made.until("alarm").text
+        assert made.admin("counters")["requests"] == 0
+        made.admin("switches", values={"login": None})
+        made.until("flat", halt_id="h")
