@@ -1,0 +1,1 @@
+"""Bytes to messages and back: EdgeGuard's own wire and the two tick formats found in the field."""

@@ -1,0 +1,195 @@
+"""`Gate`: one account's answer, and the ways in which an engine may ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, Self, TypeVar, cast
+
+from edgeguard.clock import Clock
+from edgeguard.gate.answers import OPEN, GateClosedError, Permit, Refusal, Source, refusal
+from edgeguard.gate.page import PageSource
+
+if TYPE_CHECKING:
+    from edgeguard.transport import CurveKeys
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+Answer = Permit | Refusal
+Listener = Callable[[Answer], None]
+
+
+class Gate:
+    """One account's gate; safe to share between threads, to be made anew after a fork."""
+
+    def __init__(
+        self,
+        where: str | Path,
+        account: str,
+        *,
+        clock: Clock | None = None,
+        keys: CurveKeys | None = None,
+        lease_s: float = 1.0,
+    ) -> None:
+        """Attach to a guard, which need not be running yet. Never raises: it is closed then.
+
+        Args:
+            where: `RUN_DIR`, `RUN_DIR/halt.<account>`, or the guard's gate endpoint
+                (``tcp://HOST:PORT``, ``ipc://PATH``).
+            account: the account's id as the guard's configuration has it.
+            clock: stands in for the host's clocks, for simulations.
+            keys: CURVE keys for a guard on another host.
+            lease_s: how long an echo is trusted by a gate on an endpoint; a page carries its own.
+        """
+        self.account = account
+        self._permit = Permit(account)
+        self._broken = ""
+        self._watchers: list[threading.Thread] = []
+        self._is_closed = threading.Event()
+        self._source: Source | None = self._attach(str(where), clock, keys, lease_s)
+
+    def check(self, symbol: str | None = None, strategy: str | None = None) -> Answer:
+        """Return a truthy `Permit` or a falsy `Refusal`; never raise.
+
+        Args:
+            symbol: also ask for this symbol's own state.
+            strategy: also ask for this strategy's own state.
+        """
+        source = self._source
+        if source is None:
+            return refusal(self.account, "MISSING", self._broken)
+        try:
+            code = source.ask(symbol, strategy)
+            if code == OPEN:
+                return self._permit
+            return refusal(self.account, code, source.detail(code))
+        except Exception as error:  # noqa: BLE001  # whatever went wrong, the answer is no
+            return refusal(self.account, "MISSING", f"the check itself failed: {error!r}")
+
+    def require(self, symbol: str | None = None, strategy: str | None = None) -> Permit:
+        """Return a permit or raise `GateClosedError`."""
+        answer = self.check(symbol, strategy)
+        if isinstance(answer, Refusal):
+            raise GateClosedError(answer)
+        return answer
+
+    @contextmanager
+    def permit(self, symbol: str | None = None, strategy: str | None = None) -> Iterator[Permit]:
+        """Run a block with a permit, or raise `GateClosedError` before it begins."""
+        yield self.require(symbol, strategy)
+
+    def guards(
+        self, symbol: str | None = None, strategy: str | None = None
+    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+        """Return a decorator for functions that open risk; they raise `GateClosedError` if closed.
+
+        Works on plain functions and on coroutine functions, which are asked for when they run.
+        """
+
+        def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+            if inspect.iscoroutinefunction(function):
+
+                @functools.wraps(function)
+                async def asynchronous(*args: _P.args, **kwargs: _P.kwargs) -> object:
+                    self.require(symbol, strategy)
+                    return await cast("Awaitable[object]", function(*args, **kwargs))
+
+                return cast("Callable[_P, _R]", asynchronous)
+
+            @functools.wraps(function)
+            def plain(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+                self.require(symbol, strategy)
+                return function(*args, **kwargs)
+
+            return plain
+
+        return decorate
+
+    async def wait_open(
+        self, symbol: str | None = None, strategy: str | None = None, *, poll_s: float = 0.05
+    ) -> Permit:
+        """Wait until the gate is open and return the permit; bound it with `asyncio.timeout`.
+
+        A gate asks rather than is told, so this looks every `poll_s` seconds.
+        """
+        while True:
+            answer = self.check(symbol, strategy)
+            if isinstance(answer, Permit):
+                return answer
+            await asyncio.sleep(poll_s)
+
+    def on_change(self, listener: Listener, *, poll_s: float = 0.05) -> None:
+        """Call `listener` with the answer now and whenever its code changes, from a thread.
+
+        What it raises is dropped: a listener is not part of the answer.
+        """
+
+        def watch() -> None:
+            last: str | None = None
+            while not self._is_closed.is_set():
+                answer = self.check()
+                code = answer.code if isinstance(answer, Refusal) else OPEN
+                if code != last:
+                    last = code
+                    _tell(listener, answer)
+                self._is_closed.wait(poll_s)
+
+        thread = threading.Thread(target=watch, name="edgeguard-gate-watch", daemon=True)
+        self._watchers.append(thread)
+        thread.start()
+
+    def close(self) -> None:
+        """Let go of the page or the socket; every later check refuses."""
+        self._is_closed.set()
+        for watcher in self._watchers:
+            if watcher is not threading.current_thread():
+                watcher.join()
+        source, self._source = self._source, None
+        self._broken = "the gate was closed by its owner"
+        if source is not None:
+            source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __bool__(self) -> NoReturn:
+        # `if gate:` would always be true and open risk without having asked.
+        raise TypeError("ask gate.check(): a gate itself is neither open nor closed")
+
+    def _attach(
+        self, where: str, clock: Clock | None, keys: CurveKeys | None, lease_s: float
+    ) -> Source | None:
+        """Return the source of answers; None, with the reason kept, where there can be none."""
+        try:
+            if "://" in where:
+                from edgeguard.gate.remote import RemoteSource  # noqa: PLC0415  # zmq costs 50 ms
+
+                return RemoteSource(where, self.account, lease_s=lease_s, clock=clock, keys=keys)
+            path = Path(where)
+            if path.name != f"halt.{self.account}":
+                path /= f"halt.{self.account}"
+            return PageSource(path, self.account, clock)
+        except Exception as error:  # noqa: BLE001  # a gate that cannot attach is a closed gate
+            self._broken = f"the gate could not attach: {error!r}"
+            return None
+
+
+def _tell(listener: Listener, answer: Answer) -> None:
+    try:
+        listener(answer)
+    except Exception:  # noqa: BLE001  # see on_change
+        return

@@ -1,0 +1,102 @@
+"""A remote gate's lease: the pure machine that turns echoes into an answer.
+
+The twin of `core_rs/src/lease.rs`, for hosts without the extension; tests compare the two. The gate pings with its own clock and the guard echoes that stamp with the full state. A lease
+runs from the stamp of the *ping*, so neither buffering nor the guard's clock can make an old word
+look fresh. A lost lease closes and reopens on good echoes; a halt latches.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+GOOD_MIN: Final = 3
+"""Echoes in a row that reopen a gate."""
+LOST_NS_MAX: Final = 30_000_000_000
+"""A gate that was lost for longer needs a handshake: echoes of pings sent after it knew."""
+LATCHED_MAX: Final = 64
+
+
+class Beat(NamedTuple):
+    """The guard's state as one echo carries it."""
+
+    epoch: int
+    state_seq: int
+    state: str
+    hole: bool
+    halt_id: str
+    resumed: list[str]
+
+
+class Lease:
+    """One gate's lease on one account; times in ns of the gate's own clock."""
+
+    def __init__(self, lease_ns: int) -> None:
+        """Make a closed lease."""
+        self._lease_ns = lease_ns
+        self._beat: Beat | None = None
+        self._sent_ns = 0
+        self._good = 0
+        self._closed_since_ns: int | None = None
+        self._handshake_after_ns: int | None = None
+        self._latched: list[str] = []
+
+    def on_echo(self, sent_ns: int, now_ns: int, beat: Beat) -> bool:
+        """Take an echo of a ping sent at `sent_ns` that arrived at `now_ns`.
+
+        Returns:
+            Whether it was news: not older than what is known, not of a run that a later one has
+            replaced, and not past its lease already.
+        """
+        known = self._beat.epoch if self._beat is not None else -(2**63)
+        if beat.epoch < known or (self._beat is not None and sent_ns <= self._sent_ns):
+            return False
+        self._observe_halts(beat)
+        if now_ns - sent_ns >= self._lease_ns:
+            return False
+        was_lost = self._is_lost(now_ns)
+        if was_lost and self._closed_since_ns is None:
+            self._closed_since_ns = self._sent_ns + self._lease_ns
+        lost_ns = 0 if self._closed_since_ns is None else now_ns - self._closed_since_ns
+        is_new_run = self._beat is None or beat.epoch > known
+        if is_new_run or (lost_ns > LOST_NS_MAX and self._handshake_after_ns is None):
+            # What is in flight was asked before this gate knew that it had to ask anew.
+            self._handshake_after_ns = now_ns
+            self._good = 0
+        if was_lost:
+            self._good = 0
+        self._beat = beat
+        self._sent_ns = sent_ns
+        if self._handshake_after_ns is None or sent_ns >= self._handshake_after_ns:
+            self._good += 1
+        if self._good >= GOOD_MIN:
+            self._closed_since_ns = None
+            self._handshake_after_ns = None
+        return True
+
+    def check(self, now_ns: int) -> str:
+        """Return the code at `now_ns`, ``OPEN`` for a permit."""
+        if self._latched:
+            return "HALTED"
+        beat = self._beat
+        if beat is None:
+            return "MISSING"
+        if self._is_lost(now_ns) or self._good < GOOD_MIN:
+            return "STALE"
+        if beat.state == "HALTED":
+            return "HALTED"
+        if beat.hole:
+            return "HOLE"
+        return {"ACTIVE": "OPEN", "PAUSED": "PAUSED"}.get(beat.state, "STARTING")
+
+    def latched(self) -> list[str]:
+        """Return the halts that this gate has seen and no resume has lifted."""
+        return list(self._latched)
+
+    def _is_lost(self, now_ns: int) -> bool:
+        return now_ns - self._sent_ns >= self._lease_ns
+
+    def _observe_halts(self, beat: Beat) -> None:
+        self._latched = [halt for halt in self._latched if halt not in beat.resumed]
+        is_new = beat.halt_id not in self._latched
+        if beat.state == "HALTED" and is_new and len(self._latched) < LATCHED_MAX:
+            self._latched.append(beat.halt_id)

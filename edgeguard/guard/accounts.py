@@ -1,0 +1,291 @@
+"""One guarded account: its trading state, its halt page, its snapshots and its heartbeat."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import msgspec
+
+from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock
+from edgeguard.config.model import AccountConfig, Config
+from edgeguard.messages import AccountSnapshot, Flatten, HaltInfo, ScopeState, State, StateBeat
+
+if TYPE_CHECKING:
+    from edgeguard._core import PageWriter, TradingState
+
+ACCOUNT: Final = "account"
+"""Scope of what concerns an account as a whole."""
+SNAPSHOT_GOOD: Final = "snapshot"
+"""Start condition: a fresh snapshot of the right account."""
+STORAGE_GOOD: Final = "storage"
+"""Start condition: the mark of this run is on disk."""
+BEAT_HALT_REASON_MAX: Final = 200
+
+Action = tuple[str, str, str, str, str]
+Now = tuple[int, int]
+
+
+class HaltRow(NamedTuple):
+    """A halt in force, as the trading state tells it."""
+
+    id: str
+    t_ns: int
+    trigger: str
+    code: str
+    reason: str
+    durable: bool
+
+
+class PauseRow(NamedTuple):
+    """One cause of a pause, as the trading state tells it."""
+
+    cause: str
+    trigger: str
+    code: str
+    held: bool
+    since_ns: int
+
+
+class ScopeRow(NamedTuple):
+    """What is in force on a scope."""
+
+    scope: str
+    state: State
+    flatten: Flatten
+    halt: HaltRow | None
+    pauses: tuple[PauseRow, ...]
+
+
+def new_halt_id(clock: Clock) -> str:
+    """Return an id that no other halt has: the time for people, a random tail for the rest."""
+    stamp = datetime.fromtimestamp(clock.wall_ns() / NS_PER_S, UTC)
+    return f"H{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+class SnapshotWatch:
+    """Judges whether the account's snapshots are fresh, of the right account, and moving.
+
+    Arrival alone proves nothing: a queue hands out old snapshots as if they were new. So a
+    snapshot counts when it answers a read that this run asked for, or when it is not later than
+    such a one was, by the publisher's own stamp.
+    """
+
+    def __init__(self, config: AccountConfig, age_max_ms: int) -> None:
+        """Watch for `config`'s identity; `age_max_ms` is how old the last good one may be."""
+        self._config = config
+        self._age_max_ns = age_max_ms * NS_PER_MS
+        self._request = 0
+        self._lag_ns: int | None = None
+        self.last: AccountSnapshot | None = None
+        self.good_boot_ns: int | None = None
+        """When the last good snapshot arrived, ns of CLOCK_BOOTTIME."""
+
+    def new_request(self) -> int:
+        """Return the number of a fresh read to ask for."""
+        self._request += 1
+        return self._request
+
+    def identity_fault(self, snapshot: AccountSnapshot) -> str:
+        """Return why a snapshot is of another account, empty if it is of this one."""
+        config = self._config
+        pairs = (
+            ("login", config.login, snapshot.login),
+            ("server", config.server, snapshot.server),
+            ("trade_mode", config.trade_mode, snapshot.trade_mode),
+            ("currency", config.currency, snapshot.currency),
+        )
+        faults = [
+            f"{name} must be {want!r}, was {was!r}" for name, want, was in pairs if want != was
+        ]
+        return "; ".join(faults)
+
+    def take(self, snapshot: AccountSnapshot, now: Now) -> bool:
+        """Take in a snapshot of the right account; return whether it is fresh."""
+        wall_ns, boot_ns = now
+        lag_ns = wall_ns - snapshot.t_ns
+        is_answer = 0 < snapshot.request <= self._request
+        if self.last is not None and snapshot.epoch == self.last.epoch:
+            is_older = snapshot.t_ns <= self.last.t_ns
+            if is_older and not is_answer:
+                return False
+        if is_answer:
+            self._lag_ns = lag_ns
+        if self._lag_ns is None or lag_ns - self._lag_ns > self._age_max_ns:
+            return False
+        self.last = snapshot
+        if snapshot.balance is None or snapshot.equity is None:
+            return False
+        self.good_boot_ns = boot_ns
+        return True
+
+    def forget(self) -> None:
+        """Distrust everything that was seen: the guard was away, a fresh answer is needed."""
+        self.good_boot_ns = None
+        self._lag_ns = None
+        # Answers to reads of before do not count either.
+        self._request += 1
+
+    def is_fresh(self, boot_ns: int) -> bool:
+        """Return whether the last good snapshot is young enough."""
+        good = self.good_boot_ns
+        return good is not None and boot_ns - good <= self._age_max_ns
+
+    def age_ms(self, boot_ns: int) -> int | None:
+        """Return the age of the last good snapshot in ms, None where there is none."""
+        return None if self.good_boot_ns is None else (boot_ns - self.good_boot_ns) // NS_PER_MS
+
+
+class GuardedAccount:
+    """Everything that the guard holds on one account."""
+
+    def __init__(
+        self,
+        config: AccountConfig,
+        whole: Config,
+        trading: TradingState,
+        page: PageWriter,
+        epoch: int,
+    ) -> None:
+        """Put the parts together; nothing is written yet."""
+        self.config = config
+        self.id = config.id
+        self.trading = trading
+        self.page = page
+        self.epoch = epoch
+        self.snapshots = SnapshotWatch(config, whole.guard.snapshot_age_max_ms)
+        self.magics = {strategy.name: strategy.magic for strategy in whole.strategy}
+        self.flat_t_ns = 0
+        """The broker's stamp of its last word that the account is flat."""
+        self._beat_seq = 0
+        self._event_seq = 0
+        self._pushed: set[str] = set()
+
+    @property
+    def state(self) -> State:
+        """The account's trading state."""
+        return cast("State", self.trading.state())
+
+    def rows(self) -> list[ScopeRow]:
+        """Return every scope with what is in force on it, the account's own among them."""
+        rows: list[ScopeRow] = []
+        for scope, state, flatten, halt, pauses in self.trading.scopes():
+            rows.append(
+                ScopeRow(
+                    scope,
+                    cast("State", state),
+                    cast("Flatten", flatten),
+                    HaltRow(*halt) if halt is not None else None,
+                    tuple(PauseRow(*pause) for pause in pauses),
+                )
+            )
+        return rows
+
+    def row(self, scope: str = ACCOUNT) -> ScopeRow:
+        """Return one scope's row, an empty one where nothing was ever in force."""
+        for row in self.rows():
+            if row.scope == scope:
+                return row
+        return ScopeRow(scope, "ACTIVE", "NONE", None, ())
+
+    def write_page(self) -> None:
+        """Store scopes, resumed halts and then the state word on the page."""
+        rows = self.rows()
+        halt_id = ""
+        _, severity, _, _, state_seq = self.trading.word()
+        for row in rows:
+            if row.scope == ACCOUNT:
+                halt_id = row.halt.id if row.halt is not None else ""
+                continue
+            self.page.set_scope(row.scope, scope_word(row, severity, state_seq))
+        for resumed in self.trading.resumed():
+            if resumed not in self._pushed:
+                self._pushed.add(resumed)
+                self.page.push_resumed(resumed)
+        self.page.set_state(self.trading.word(), halt_id)
+
+    def renew(self, page: PageWriter) -> None:
+        """Take another page in place of one that was lost."""
+        self.page = page
+        self._pushed.clear()
+        self.write_page()
+
+    def halt_info(self, scope: str = ACCOUNT) -> HaltInfo | None:
+        """Return the halt in force on a scope as messages carry it."""
+        halt = self.row(scope).halt
+        if halt is None:
+            return None
+        reason = halt.reason[:BEAT_HALT_REASON_MAX]
+        return HaltInfo(halt.id, halt.t_ns, halt.trigger, reason, halt.durable)
+
+    def beat(self, now: Now, config_hash: str, why: str) -> StateBeat:
+        """Return the next heartbeat with the full state."""
+        self._beat_seq += 1
+        _, severity, _, _, state_seq = self.trading.word()
+        row = self.row()
+        return StateBeat(
+            account=self.id,
+            epoch=self.epoch,
+            seq=self._beat_seq,
+            t_ns=now[0],
+            boot_ns=now[1],
+            state=self.state,
+            state_seq=state_seq,
+            severity=severity,
+            flatten=row.flatten,
+            halt=self.halt_info(),
+            why=why,
+            scopes=tuple(self._scope_states()),
+            config_hash=config_hash,
+            pauses=tuple(sorted({pause.code for pause in row.pauses})),
+            resumed=tuple(self.trading.resumed()),
+        )
+
+    def next_event_seq(self) -> int:
+        """Return the number of the next halt event."""
+        self._event_seq += 1
+        return self._event_seq
+
+    def magics_of(self, scope: str) -> tuple[int, ...]:
+        """Return the magic numbers of a strategy's scope, none for other scopes."""
+        return self.magics.get(scope.removeprefix("strategy:"), ())
+
+    def exposed_scopes(self, snapshot: AccountSnapshot) -> Iterable[str]:
+        """Return the halted scopes on which a snapshot shows positions or orders."""
+        things = [(item.magic, item.symbol) for item in (*snapshot.positions, *snapshot.orders)]
+        for row in self.rows():
+            if row.halt is None:
+                continue
+            kind, _, name = row.scope.partition(":")
+            magics = self.magics_of(row.scope)
+            if (
+                (kind == ACCOUNT and things)
+                or (kind == "strategy" and any(magic in magics for magic, _ in things))
+                or (kind == "symbol" and any(symbol == name for _, symbol in things))
+            ):
+                yield row.scope
+
+    def _scope_states(self) -> Iterable[ScopeState]:
+        for row in self.rows():
+            if row.scope != ACCOUNT:
+                yield ScopeState(row.scope, row.state, row.halt.id if row.halt else "")
+
+
+def scope_word(row: ScopeRow, severity: int, state_seq: int) -> tuple[int, int, int, int, int]:
+    """Return a scope's state word for the page."""
+    states = ("", "STARTING", "ACTIVE", "PAUSED", "HALTED")
+    flattens = ("NONE", "IN_PROGRESS", "FLAT_VERIFIED", "NOT_FLAT")
+    return states.index(row.state), severity, flattens.index(row.flatten), 0, state_seq
+
+
+class Json:
+    """One JSON encoder for bodies of replies and journal rows."""
+
+    _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
+
+    @classmethod
+    def encode(cls, value: object) -> bytes:
+        """Return a value as JSON."""
+        return cls._ENCODER.encode(value)

@@ -1,0 +1,123 @@
+"""Doing what the trading state asks for, in its order: page, publish, persist, flatten, alarm.
+
+All of it is started in one turn of the loop; only the disk takes longer, on threads of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import zmq
+
+from edgeguard.codec.native import encode
+from edgeguard.guard.accounts import ACCOUNT, Action, GuardedAccount
+from edgeguard.guard.engine_port import Decision
+from edgeguard.guard.parts import Parts
+from edgeguard.guard.why import gate_why
+from edgeguard.messages import HaltEvent, StateBeat
+from edgeguard.transport import Socket
+
+ALARMS_KEPT: Final = 64
+
+
+class Actuators:
+    """The hands of the guard."""
+
+    def __init__(self, parts: Parts, publisher: Socket) -> None:
+        """Take everything that actions reach."""
+        self._parts = parts
+        self._publisher = publisher
+        self.alarms: list[dict[str, object]] = []
+        """The last alarms, oldest first, for status."""
+
+    def run(
+        self,
+        account: GuardedAccount,
+        actions: Iterable[Action],
+        decision: Decision | None = None,
+    ) -> None:
+        """Do the actions in their order.
+
+        Args:
+            account: whose trading state asked.
+            actions: what it asked for.
+            decision: the engine's decision behind them, whose numbers the event then carries.
+        """
+        for kind, scope, first, second, third in actions:
+            if kind == "page":
+                account.write_page()
+            elif kind == "publish":
+                self._publish(account, scope, (first, second, third), decision)
+            elif kind == "persist":
+                self._parts.latcher.persist()
+            elif kind == "flatten":
+                self._flatten(account, scope, first)
+            else:
+                self.alarm(account.id, first, second)
+
+    def now(self) -> tuple[int, int]:
+        """Return wall and boot nanoseconds."""
+        return self._parts.now()
+
+    def beat(self, account: GuardedAccount) -> StateBeat:
+        """Publish the account's heartbeat and return it."""
+        beat = self.state_beat(account)
+        self._send(f"state.{account.id}", encode(beat))
+        return beat
+
+    def state_beat(self, account: GuardedAccount) -> StateBeat:
+        """Return the account's full state as a heartbeat carries it."""
+        return account.beat(self.now(), self._parts.config_hash, gate_why(account))
+
+    def alarm(self, account: str, code: str, text: str) -> None:
+        """Tell people: the journal's rows of this kind are what ops sends out."""
+        body = {"code": code, "text": text}
+        self._parts.storage.append("alarm", body, account=account)
+        self.alarms.append({"t_ns": self._parts.clock.wall_ns(), "account": account, **body})
+        del self.alarms[:-ALARMS_KEPT]
+
+    def _publish(
+        self,
+        account: GuardedAccount,
+        scope: str,
+        words: tuple[str, str, str],
+        decision: Decision | None,
+    ) -> None:
+        change, trigger, code = words
+        _, severity, _, _, state_seq = account.trading.word()
+        event = HaltEvent(
+            account=account.id,
+            epoch=account.epoch,
+            seq=account.next_event_seq(),
+            t_ns=self._parts.clock.wall_ns(),
+            action=change,  # type: ignore[arg-type]  # the trading state has these four words alone
+            scope=scope,
+            state=account.row(scope).state if scope != ACCOUNT else account.state,
+            state_seq=state_seq,
+            severity=severity,
+            halt=account.halt_info(scope),
+            trigger=trigger,
+            code=code,
+            value=decision.value if decision is not None else None,
+            threshold=decision.threshold if decision is not None else None,
+            reference=decision.reference if decision is not None else None,
+            symbol=decision.symbol if decision is not None else None,
+        )
+        self._send(f"halt.{account.id}", encode(event))
+        self.beat(account)
+        self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
+
+    def _flatten(self, account: GuardedAccount, scope: str, halt_id: str) -> None:
+        halt = account.row(scope).halt
+        self._parts.brokers[account.id].send(
+            "flatten",
+            scope=scope,
+            magics=account.magics_of(scope),
+            halt_id=halt_id,
+            reason=halt.reason if halt is not None else "",
+        )
+
+    def _send(self, topic: str, payload: bytes) -> None:
+        # A PUB socket drops for whoever is slow and never waits; the next beat carries it again.
+        self._publisher.send_multipart((topic.encode(), payload), zmq.DONTWAIT)

@@ -1,0 +1,128 @@
+"""What the guard needs of the engine, so that a test may put another one in its place."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+FLAG_DECISIONS: Final = 1
+"""Decisions wait to be taken."""
+FLAG_READ: Final = 2
+"""A fresh read of the account is asked for, to confirm a marked breach."""
+FLAG_MALFORMED: Final = 4
+"""The payload was no message."""
+FLAG_HOLE: Final = 8
+"""Account, fills or errors lost a message."""
+FLAG_IGNORED: Final = 16
+"""The message was one of before."""
+
+
+class Decision(Protocol):
+    """One decision of the engine; times in ns since the Unix epoch."""
+
+    @property
+    def t_ns(self) -> int:
+        """Receive time of the event behind it."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """``account``, ``strategy:NAME`` or ``symbol:NAME``."""
+        ...
+
+    @property
+    def trigger(self) -> str:
+        """One of the five, or ``input``."""
+        ...
+
+    @property
+    def action(self) -> str:
+        """``warn``, ``pause``, ``release`` or ``halt``."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """Stable code."""
+        ...
+
+    @property
+    def value(self) -> str:
+        """What was measured."""
+        ...
+
+    @property
+    def threshold(self) -> str:
+        """What it was compared with."""
+        ...
+
+    @property
+    def reference(self) -> str | None:
+        """What it was measured against."""
+        ...
+
+    @property
+    def symbol(self) -> str | None:
+        """The symbol it concerns."""
+        ...
+
+    def line(self) -> bytes:
+        """Return the decision line, JSON without a newline."""
+        ...
+
+
+class EnginePort(Protocol):
+    """The engine of all accounts; see `edgeguard._core.Engine`."""
+
+    def on_frame(self, payload: bytes, t_ns: int, boot_ns: int, source: int, line: int) -> int:
+        """Take one market message and return flags."""
+        ...
+
+    def advance(self, t_ns: int, boot_ns: int, source: int, line: int) -> int:
+        """Run what is due and return flags."""
+        ...
+
+    def register_source(self, name: str) -> int:
+        """Return the number that stands for a source's name."""
+        ...
+
+    def take_decisions(self) -> list[Decision]:
+        """Return the decisions that wait, oldest first."""
+        ...
+
+    def status(self) -> bytes:
+        """Return the engine's part of the status document."""
+        ...
+
+    def resume(self, account: str, t_ns: int, boot_ns: int) -> int:
+        """Clear an account's halts after an operator's resume, and re-arm."""
+        ...
+
+    def would_fire(self, account: str) -> list[Decision]:
+        """Return the triggers that would fire at once."""
+        ...
+
+    def rebaseline(
+        self, account: str, *, peak: str | None, day: str | None, t_ns: int, boot_ns: int
+    ) -> None:
+        """Set the peak or the day's reference by an operator's word."""
+        ...
+
+    def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
+        """End an account's sticky pauses by an operator's word, and return flags."""
+        ...
+
+    def references(self) -> bytes:
+        """Return what must survive a restart."""
+        ...
+
+    def load_references(self, data: bytes) -> None:
+        """Take back what survived."""
+        ...
+
+    def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
+        """Suspend the engine-connection deadlines until then; never loss."""
+        ...

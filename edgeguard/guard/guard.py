@@ -1,0 +1,301 @@
+"""The guard: every part, the sockets between them, and who hears of whose events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+import zmq
+
+from edgeguard import halt_page
+from edgeguard.clock import NS_PER_MS
+from edgeguard.codec.native import decode, encode
+from edgeguard.config.paths import Paths
+from edgeguard.errors import MalformedError
+from edgeguard.guard.accounts import (
+    ACCOUNT,
+    STORAGE_GOOD,
+    Action,
+    GuardedAccount,
+    new_halt_id,
+)
+from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.brokers import BrokerLink
+from edgeguard.guard.control import Control
+from edgeguard.guard.heart import Heart
+from edgeguard.guard.lifting import Lifting
+from edgeguard.guard.parts import Parts
+from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.status import Status
+from edgeguard.guard.watch import ManualWatch
+from edgeguard.messages import BrokerEvent, Echo, Ping
+from edgeguard.transport import (
+    PumpSet,
+    make_context,
+    publisher,
+    puller,
+    router,
+    subscriber,
+)
+
+_STARTING: Final = halt_page.STATE_BYTES.index("STARTING")
+_HALTED: Final = halt_page.STATE_BYTES.index("HALTED")
+Restored = list[tuple[GuardedAccount, list[Action]]]
+_QUIET_KINDS: Final = frozenset({"hello", "reading", "status"})
+"""Words of a broker that the journal does not keep."""
+
+
+class Guard:
+    """All parts of one running guard."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        paths: Paths,
+        loop: asyncio.AbstractEventLoop,
+        fatal: Callable[[BaseException], None],
+        restored: Restored,
+    ) -> None:
+        """Bind the sockets and join the parts; nothing runs before `begin`.
+
+        Args:
+            parts: what the assembly made; the brokers are added here.
+            paths: where the sockets are.
+            loop: the loop that everything runs on.
+            fatal: ends the process, closed; takes what must not have happened.
+            restored: what the start found to be done, by account.
+
+        Raises:
+            ConfigError: an endpoint cannot be had.
+            InUseError: an endpoint is taken.
+        """
+        self._parts = parts
+        self._accounts = parts.accounts
+        self._storage = parts.storage
+        self._paths = paths
+        self._loop = loop
+        self._fatal = fatal
+        self._restored = restored
+        self._saved_references = b""
+        self._pumps = PumpSet(loop, fatal)
+        self._context = make_context()
+        try:
+            self._join()
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+
+    def _join(self) -> None:
+        """Bind control first, so that a halt works from then on, and make what uses the sockets."""
+        parts, context, paths = self._parts, self._context, self._paths
+        control = router(context, paths.control)
+        self._publisher = publisher(context, paths.halts_pub, bind=True)
+        self._gates = router(context, paths.gate_router)
+        self._feeds = subscriber(context, paths.feeds_bind, bind=True)
+        for name in parts.accounts:
+            endpoint = paths.broker(name)
+            hears = (self._on_broker, self._on_broker_back)
+            parts.brokers[name] = BrokerLink(context, (name, endpoint), parts.clock, *hears)
+        self._actuators = Actuators(parts, self._publisher)
+        self._pipeline = Pipeline(parts, self._actuators)
+        self._watch = ManualWatch(paths.halt_file, parts.accounts)
+        self.heart = Heart(parts, self._pipeline, self._actuators, self._watch)
+        self.heart.rescues = lambda: self._pumps.rescues
+        self.heart.renew_page = self._renew_page
+        lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
+        status = Status(parts, self._pipeline, self._actuators, self.heart)
+        self._control = Control(control, parts, self._actuators, lifting, status.document)
+        self._watch.halt = self._control.halt
+        parts.latcher.on_durable = self._on_durable
+
+    def begin(self) -> None:
+        """Start draining and writing, mark the run, and do what the start found to be done."""
+        self._storage.start(self._on_copy)
+        self._control.start(self._pumps)
+        for account, actions in self._restored:
+            self._actuators.run(account, actions)
+        self._restored = []
+        self._parts.latcher.persist()
+        self._storage.append("start", {"epoch": self._parts.epoch, "faults": self._storage.faults})
+        self._pumps.add(self._gates, self._on_ping)
+        self._pumps.add(self._feeds, self._pipeline.on_frames)
+        self._connect_feeds()
+        for broker in self._parts.brokers.values():
+            broker.start(self._pumps)
+
+    def look(self) -> None:
+        """Look for manual halts, and tell those who wait for one."""
+        self._watch.look()
+        self._control.tick()
+
+    def save_references(self) -> None:
+        """Save what the engine must have after a restart, where it changed."""
+        references = self._parts.engine.references()
+        if references != self._saved_references:
+            self._saved_references = references
+            self._storage.save_references(references)
+
+    def halt_all(self, error: BaseException) -> None:
+        """Halt every account because this process is about to end by `error`.
+
+        Each step stands alone: what was broken may be any of them.
+        """
+        halt_id = new_halt_id(self._parts.clock)
+        now = self._parts.now()
+        for account in self._accounts.values():
+            reason = f"{type(error).__name__}: {error}"[:200]
+            halt = (halt_id, now[0], "guard", "GUARD_FAILED", reason, False)
+            try:
+                actions = account.trading.halt(now, ACCOUNT, halt)
+                # The restarted guard flattens: this one can no longer follow an order to its end.
+                kept = [action for action in actions if action[0] != "flatten"]
+                self._actuators.run(account, kept)
+            except BaseException:  # noqa: BLE001  # the page alone still closes the gate
+                account.page.set_state((_HALTED, 1, 0, 0, 0), halt_id)
+
+    def close_gates(self) -> None:
+        """Close every gate for a clean end; a halt stays a halt."""
+        for account in self._accounts.values():
+            if account.state != "HALTED":
+                _, severity, flatten, flags, state_seq = account.trading.word()
+                word = (_STARTING, severity, flatten, flags, state_seq)
+                account.page.set_state(word, "")
+                beat = account.beat(self._parts.now(), "", "the guard was stopped")
+                beat = msgspec.structs.replace(beat, state="STARTING")
+                topic = f"state.{account.id}".encode()
+                self._publisher.send_multipart((topic, encode(beat)), zmq.DONTWAIT)
+        self.save_references()
+
+    def shut(self, *, is_clean: bool) -> bool:
+        """Write the latch for the last time and let go of everything.
+
+        Returns:
+            Whether all of it is on disk.
+        """
+        self._pumps.stop()
+        self._storage.append("stop", {"clean": is_clean})
+        self._parts.latcher.persist(is_clean=is_clean)
+        is_durable = self._storage.close()
+        # 100 ms for the last heartbeat, which says that the gates are closed.
+        self._context.destroy(linger=100)
+        return is_durable
+
+    def _connect_feeds(self) -> None:
+        """Connect to the feeds that have an endpoint of their own."""
+        for feed in self._parts.config.feed:
+            if not feed.endpoint:
+                continue
+            if feed.codec == "native":
+                socket = subscriber(self._context, feed.endpoint, bind=False)
+                self._pumps.add(socket, self._pipeline.on_frames)
+            elif feed.codec == "jsonapi":
+                # Its publishers PUSH; each message reaches one puller alone.
+                socket = puller(self._context, feed.endpoint)
+                self._pumps.add(socket, self._pipeline.foreign(feed))
+            else:
+                names = feed.symbols or tuple(symbol.name for symbol in self._parts.config.symbol)
+                topics = tuple(name.encode() for name in names)
+                socket = subscriber(self._context, feed.endpoint, bind=False, topics=topics)
+                self._pumps.add(socket, self._pipeline.foreign(feed))
+
+    def _on_ping(self, frames: list[bytes]) -> None:
+        """Echo a remote gate's ping with the full state, while heartbeats are earned."""
+        now = self._parts.now()
+        try:
+            ping = decode(frames[-1])
+        except MalformedError:
+            return
+        account = self._accounts.get(ping.account) if isinstance(ping, Ping) else None
+        if not isinstance(ping, Ping) or account is None or not self.heart.is_earned(now[1]):
+            return
+        beat = self._actuators.state_beat(account)
+        echo = Echo(ping.nonce[:64], ping.gate_ns, beat)
+        try:
+            self._gates.send_multipart((frames[0], encode(echo)), zmq.DONTWAIT)
+        except zmq.ZMQError:
+            return
+
+    def _on_broker(self, name: str, event: BrokerEvent) -> None:
+        """Take a broker's word on a flatten, and pass on what people must know."""
+        account = self._accounts[name]
+        words = {"flat": "FLAT_VERIFIED", "not_flat": "NOT_FLAT"}
+        if event.kind in words:
+            if event.kind == "flat":
+                account.flat_t_ns = event.t_ns
+            for scope in self._scopes_of(account, event.halt_id):
+                actions = account.trading.flattened(scope, event.halt_id, words[event.kind])
+                self._actuators.run(account, actions)
+        elif event.kind in {"alarm", "guard_lost"}:
+            self._actuators.alarm(name, event.kind.upper(), event.text)
+        if event.kind not in _QUIET_KINDS:
+            body = {"kind": event.kind, "halt_id": event.halt_id, "text": event.text}
+            record = msgspec.Raw(event.body) if _is_json(event.body) else msgspec.Raw(b"null")
+            self._storage.append("broker", {**body, "body": record}, account=name, t_ns=event.t_ns)
+        self._control.on_broker(name, event)
+        self._control.tick()
+
+    def _on_broker_back(self, name: str) -> None:
+        """A broker speaks again after a silence: it may have missed an order to flatten."""
+        account = self._accounts[name]
+        for row in account.rows():
+            if row.halt is not None and row.flatten != "FLAT_VERIFIED":
+                again = ("flatten", row.scope, row.halt.id, "", "")
+                self._actuators.run(account, [again])
+        self._pipeline.ask_read(account)
+
+    def _scopes_of(self, account: GuardedAccount, halt_id: str) -> Iterable[str]:
+        return [
+            row.scope for row in account.rows() if row.halt is not None and row.halt.id == halt_id
+        ]
+
+    def _on_durable(self, account: GuardedAccount, halt_id: str) -> None:
+        self._actuators.run(account, account.trading.persisted(halt_id))
+        self._control.tick()
+
+    def _on_copy(self, copy: str, number: int, error: str) -> None:
+        """A write of the latch ended; called from the writers' threads."""
+        try:
+            self._loop.call_soon_threadsafe(self._settle, copy, number, error)
+        except RuntimeError:
+            # The loop is closed: this was the last write of a run that is over.
+            return
+
+    def _settle(self, copy: str, number: int, error: str) -> None:
+        try:
+            self._parts.latcher.settle(copy, number, error)
+            if self._parts.latcher.copies.both:
+                for account in self._accounts.values():
+                    good = account.trading.met(STORAGE_GOOD)
+                    self._actuators.run(account, good)
+            if error:
+                self._distrust(error)
+        except BaseException as caught:  # noqa: BLE001  # the loop would swallow it
+            self._fatal(caught)
+
+    def _distrust(self, error: str) -> None:
+        """The disk failed: nothing new is opened until a restart has verified it."""
+        wall_ns, _ = self._parts.now()
+        for account in self._accounts.values():
+            pause = ("storage", "storage", "STORAGE_UNTRUSTED", True, wall_ns)
+            actions = account.trading.pause(ACCOUNT, pause)
+            if actions:
+                self._actuators.alarm(account.id, "STORAGE_UNTRUSTED", error)
+            # The pause itself cannot be persisted: asking for that again would go round in circles.
+            self._actuators.run(account, [item for item in actions if item[0] != "persist"])
+
+    def _renew_page(self, account: GuardedAccount) -> None:
+        """Put a page back that somebody removed or cut; gates find it again by its name."""
+        lease_ns = self._parts.config.guard.lease_ms * NS_PER_MS
+        path = self._paths.page(account.id)
+        account.renew(halt_page.writer(path, account.id, lease_ns, self._parts.epoch))
+        self._actuators.alarm(account.id, "PAGE_LOST", f"halt page {path} was removed, is renewed")
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return False
+    return True

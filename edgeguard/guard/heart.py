@@ -1,0 +1,110 @@
+"""Earned heartbeats and everything else that happens by the clock.
+
+A beat goes out only while the loop turns, the engine steps and the journal's writer makes progress:
+a heart that beats by itself proves nothing. The same condition feeds systemd's watchdog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from edgeguard.clock import NS_PER_MS, NS_PER_S
+from edgeguard.guard.accounts import ACCOUNT, SNAPSHOT_GOOD, GuardedAccount
+from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.parts import Parts
+from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.watch import ManualWatch
+
+PROGRESS_NS: Final = 200 * NS_PER_MS
+"""How old the progress of a part may be for a beat to be earned."""
+
+
+class Heart:
+    """The guard's periodic duties; each method is one, called by the process's timers."""
+
+    def __init__(
+        self, parts: Parts, pipeline: Pipeline, actuators: Actuators, watch: ManualWatch
+    ) -> None:
+        """Take the parts that must prove progress."""
+        self._parts = parts
+        self._lease_ns = parts.config.guard.lease_ms * NS_PER_MS
+        self._accounts = parts.accounts
+        self._pipeline = pipeline
+        self._actuators = actuators
+        self._watch = watch
+        self._last_beat_ns = 0
+        self._stepped_ns = 0
+        self.rescues: Callable[[], int] = lambda: 0
+        """Returns the edges that the pumps missed."""
+        self.on_earned: Callable[[], None] = lambda: None
+        """Called with every earned beat: the watchdog's ping."""
+        self.renew_page: Callable[[GuardedAccount], None] = lambda _account: None
+        """Called when a page lost its name or its size."""
+        self.beats = 0
+        self.withheld = 0
+        self.away = 0
+        self.gap_max_ns = 0
+
+    def step(self) -> None:
+        """Run the engine's deadlines."""
+        self._pipeline.advance()
+        self._stepped_ns = self._parts.now()[1]
+
+    def beat(self) -> None:
+        """Beat on every page and on the wire, if it is earned."""
+        _, boot_ns = self._parts.now()
+        gap_ns = boot_ns - self._last_beat_ns if self._last_beat_ns else 0
+        self.gap_max_ns = max(self.gap_max_ns, gap_ns)
+        if gap_ns >= self._lease_ns:
+            self._was_away(gap_ns)
+        self._last_beat_ns = boot_ns
+        self._watch.look_at_words()
+        self._judge_snapshots(boot_ns)
+        if not self.is_earned(boot_ns):
+            self.withheld += 1
+            return
+        for account in self._accounts.values():
+            if not account.page.is_whole():
+                self.renew_page(account)
+            account.page.beat(boot_ns)
+            self._actuators.beat(account)
+        self.beats += 1
+        self.on_earned()
+
+    def is_earned(self, boot_ns: int) -> bool:
+        """Return whether every part made progress lately."""
+        return (
+            boot_ns - self._stepped_ns <= PROGRESS_NS
+            and boot_ns - self._parts.storage.progress_boot_ns() <= PROGRESS_NS
+        )
+
+    def second(self) -> None:
+        """Greet the brokers, ask for what is missing, repeat what is not proven."""
+        _, boot_ns = now = self._parts.now()
+        for account in self._accounts.values():
+            self._parts.brokers[account.id].send("hello")
+            if not account.snapshots.is_fresh(boot_ns):
+                self._pipeline.ask_read(account)
+            self._actuators.run(account, account.trading.tick(now))
+
+    def _judge_snapshots(self, boot_ns: int) -> None:
+        """Pause the accounts whose last good snapshot has become too old."""
+        for account in self._accounts.values():
+            if SNAPSHOT_GOOD in account.trading.waiting() or account.snapshots.is_fresh(boot_ns):
+                continue
+            wall_ns, _ = self._parts.now()
+            pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, wall_ns)
+            self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+
+    def _was_away(self, gap_ns: int) -> None:
+        """This process was stopped or starved for a lease: nothing that it knows is fresh."""
+        self.away += 1
+        wall_ns, _ = self._parts.now()
+        for account in self._accounts.values():
+            account.snapshots.forget()
+            pause = ("away", "guard", "AWAY", False, wall_ns)
+            self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+            text = f"the guard did not run for {gap_ns / NS_PER_S:.1f} s"
+            self._actuators.alarm(account.id, "AWAY", text)
+            self._pipeline.ask_read(account)

@@ -1,0 +1,257 @@
+"""From frames to trading states: the market side of the guard.
+
+Every payload goes whole to the Rust engine; Python looks at its head, and decodes account snapshots
+alone, of which there is one a second. What the engine decides is turned into the trading state's
+words in the same turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from edgeguard.codec.foreign import ForeignCodec
+from edgeguard.codec.native import decode
+from edgeguard.codec.peek import Head, peek
+from edgeguard.config.model import FeedConfig
+from edgeguard.errors import MalformedError
+from edgeguard.guard.accounts import ACCOUNT, SNAPSHOT_GOOD, GuardedAccount, new_halt_id
+from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.engine_port import (
+    FLAG_DECISIONS,
+    FLAG_HOLE,
+    FLAG_MALFORMED,
+    FLAG_READ,
+    Decision,
+)
+from edgeguard.guard.parts import Parts
+from edgeguard.messages import AccountSnapshot, TerminalProof
+
+TAG_TICKS: Final = 1
+TAG_SNAPSHOT: Final = 3
+TAG_HEARTBEAT: Final = 5
+TAG_PROOF: Final = 7
+SOURCES_MAX: Final = 256
+"""Names that evidence can bear; a publisher of more is called ``other``."""
+
+
+class Counters(msgspec.Struct):
+    """What was seen and not decided on, for status."""
+
+    frames: int = 0
+    malformed: int = 0
+    foreign_account: int = 0
+    wrong_identity: int = 0
+    stale_snapshots: int = 0
+
+
+class Pipeline:
+    """Feeds the engine and carries out what it decides."""
+
+    def __init__(self, parts: Parts, actuators: Actuators) -> None:
+        """Join the engine to the accounts."""
+        self._parts = parts
+        self._engine = parts.engine
+        self._accounts = parts.accounts
+        self._actuators = actuators
+        self._symbols = tuple(symbol.name for symbol in parts.config.symbol)
+        self._feeds = {feed.name: feed for feed in parts.config.feed}
+        self._sources: dict[str, int] = {}
+        self._timer = self._source("timer")
+        self.seen: dict[str, int] = {}
+        """When each feed last spoke, ns of CLOCK_BOOTTIME."""
+        self.proofs: dict[str, TerminalProof] = {}
+        """The last proof of each account's terminal."""
+        self.counters = Counters()
+
+    def on_frames(self, frames: list[bytes]) -> None:
+        """Take one native message: any frames before the payload are topics."""
+        self._take(frames[-1])
+
+    def foreign(self, feed: FeedConfig) -> Callable[[list[bytes]], None]:
+        """Return what takes the messages of a feed in a foreign format."""
+        symbols = feed.symbols or self._symbols
+        codec = ForeignCodec(feed.codec, feed.name, symbols, self._parts.epoch)
+
+        def on_frames(frames: list[bytes]) -> None:
+            wall_ns, _ = self._parts.now()
+            try:
+                payload = codec.to_native(frames, feed.account, wall_ns)
+            except MalformedError:
+                # The engine counts it like any other message that is none.
+                payload = b""
+            if payload is not None:
+                self._take(payload)
+
+        return on_frames
+
+    def advance(self) -> None:
+        """Run the engine's deadlines that are due."""
+        wall_ns, boot_ns = self._parts.now()
+        flags = self._engine.advance(wall_ns, boot_ns, self._timer, 0)
+        if flags:
+            self._obey(flags, None)
+
+    def obey(self, flags: int) -> None:
+        """Carry out what a call of the engine by a command led to."""
+        self._obey(flags | FLAG_DECISIONS, None)
+
+    def ask_read(self, account: GuardedAccount) -> None:
+        """Ask the account's broker for a fresh read."""
+        request = account.snapshots.new_request()
+        self._parts.brokers[account.id].send("read", request=request)
+
+    def _take(self, payload: bytes) -> None:
+        self.counters.frames += 1
+        now = self._parts.now()
+        head = peek(payload)
+        if head is not None and head.account and head.account not in self._accounts:
+            self.counters.foreign_account += 1
+            return
+        snapshot = None
+        if head is not None and head.tag in {TAG_SNAPSHOT, TAG_PROOF}:
+            is_wanted, snapshot = self._look(head, payload, now)
+            if not is_wanted:
+                return
+        source, line = (self._source("unknown"), 0)
+        if head is not None:
+            source, line = self._source(self._name(head)), head.seq
+        flags = self._engine.on_frame(payload, *now, source, line)
+        if flags:
+            self._obey(flags, head)
+        if head is not None and head.tag in {TAG_TICKS, TAG_HEARTBEAT}:
+            self._saw_feed(head, now[1])
+        if snapshot is not None:
+            self._took_snapshot(self._accounts[snapshot.account], snapshot, now)
+
+    def _look(
+        self, head: Head, payload: bytes, now: tuple[int, int]
+    ) -> tuple[bool, AccountSnapshot | None]:
+        """Look into a snapshot or a proof.
+
+        Returns:
+            Whether the engine is to have it, and the snapshot if it is a fresh one.
+        """
+        try:
+            message = decode(payload)
+        except MalformedError:
+            return True, None
+        if isinstance(message, TerminalProof):
+            self.proofs[head.account] = message
+            return True, None
+        if not isinstance(message, AccountSnapshot) or head.account not in self._accounts:
+            return True, None
+        account = self._accounts[head.account]
+        fault = account.snapshots.identity_fault(message)
+        if fault:
+            self.counters.wrong_identity += 1
+            self._pause(account, "identity", ("guard", "WRONG_ACCOUNT"), held=True, text=fault)
+            return False, None
+        if not account.snapshots.take(message, now):
+            self.counters.stale_snapshots += 1
+            is_invalid = message.balance is None or message.equity is None
+            return is_invalid, None
+        return True, message
+
+    def _took_snapshot(
+        self, account: GuardedAccount, snapshot: AccountSnapshot, now: tuple[int, int]
+    ) -> None:
+        """A fresh snapshot of the right account has been judged: what waited for one goes on."""
+        run = self._actuators.run
+        run(account, account.trading.met(SNAPSHOT_GOOD))
+        for cause in ("hole", "snapshot_age", "away"):
+            run(account, account.trading.release(ACCOUNT, cause))
+        if snapshot.t_ns > account.flat_t_ns:
+            for scope in account.exposed_scopes(snapshot):
+                run(account, account.trading.exposed(now, scope))
+
+    def _saw_feed(self, head: Head, boot_ns: int) -> None:
+        name = head.source.removeprefix("feed:")
+        feed = self._feeds.get(name)
+        if feed is None:
+            return
+        is_first = name not in self.seen
+        self.seen[name] = boot_ns
+        if is_first and feed.required:
+            for account in self._accounts.values():
+                if feed.account in {"", account.id}:
+                    self._actuators.run(account, account.trading.met(f"feed:{name}"))
+
+    def _obey(self, flags: int, head: Head | None) -> None:
+        """Carry out what one call of the engine led to."""
+        concerned: set[str] = set()
+        if flags & FLAG_DECISIONS:
+            for decision in self._engine.take_decisions():
+                concerned.add(decision.account)
+                self._decide(decision)
+        if flags & FLAG_MALFORMED:
+            self.counters.malformed += 1
+        if flags & FLAG_HOLE:
+            for account in self._named(head):
+                self._pause(account, "hole", ("guard", "HOLE"))
+        if flags & (FLAG_READ | FLAG_HOLE):
+            names = concerned or {account.id for account in self._named(head)}
+            for name in names & self._accounts.keys():
+                self.ask_read(self._accounts[name])
+
+    def _decide(self, decision: Decision) -> None:
+        """Turn one decision into the trading state's words, and those into deeds."""
+        account = self._accounts[decision.account]
+        trading, now = account.trading, self._parts.now()
+        cause = f"{decision.trigger}/{decision.symbol or ''}/{decision.reference or ''}"
+        if decision.trigger != "connection_lost":
+            # Of several sources only those of a lost connection are told apart by the reference.
+            cause = f"{decision.trigger}/{decision.symbol or ''}"
+        if decision.action == "halt":
+            reason = f"{decision.value} > {decision.threshold}"
+            words = (decision.trigger, decision.code, reason, False)
+            halt = (new_halt_id(self._parts.clock), decision.t_ns, *words)
+            actions = trading.halt(now, decision.scope, halt)
+        elif decision.action == "pause":
+            pause = (cause, decision.trigger, decision.code, False, decision.t_ns)
+            actions = trading.pause(decision.scope, pause)
+        elif decision.action == "release":
+            actions = trading.release(decision.scope, cause)
+        else:
+            actions = []
+        self._actuators.run(account, actions, decision)
+        self._parts.storage.append("decision", msgspec.Raw(decision.line()), account=account.id)
+
+    def _pause(
+        self,
+        account: GuardedAccount,
+        cause: str,
+        words: tuple[str, str],
+        *,
+        held: bool = False,
+        text: str = "",
+    ) -> None:
+        """Pause an account by the guard's own word."""
+        trigger, code = words
+        wall_ns, _ = self._parts.now()
+        actions = account.trading.pause(ACCOUNT, (cause, trigger, code, held, wall_ns))
+        if actions and text:
+            self._actuators.alarm(account.id, code, text)
+        self._actuators.run(account, actions)
+
+    def _named(self, head: Head | None) -> Iterable[GuardedAccount]:
+        """Return the accounts that a message concerns: all where it names none."""
+        if head is not None and head.account in self._accounts:
+            return [self._accounts[head.account]]
+        return list(self._accounts.values())
+
+    def _name(self, head: Head) -> str:
+        """Return the name under which evidence knows a message's source."""
+        if head.tag == TAG_TICKS and head.source in self._feeds:
+            return f"feed:{head.source}"
+        return head.source
+
+    def _source(self, name: str) -> int:
+        number = self._sources.get(name)
+        if number is None:
+            if len(self._sources) >= SOURCES_MAX:
+                name = "other"
+            number = self._sources.setdefault(name, self._engine.register_source(name))
+        return number

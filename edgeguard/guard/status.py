@@ -1,0 +1,184 @@
+"""The status document of INTERFACES: what an operator, the console and `status --json` see."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, cast
+
+from edgeguard.clock import NS_PER_MS
+from edgeguard.guard.accounts import ACCOUNT, GuardedAccount, HaltRow, Json, ScopeRow
+from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.heart import Heart
+from edgeguard.guard.parts import Parts
+from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.why import gate_opens_when, gate_why
+
+STATUS_VERSION: Final = 1
+_WORST_FIRST: Final = ("HALTED", "STARTING", "PAUSED", "ACTIVE")
+_FLATTEN_WORST_FIRST: Final = ("NOT_FLAT", "IN_PROGRESS", "FLAT_VERIFIED", "NONE")
+
+Document = dict[str, object]
+
+
+class Status:
+    """Builds the document."""
+
+    def __init__(
+        self, parts: Parts, pipeline: Pipeline, actuators: Actuators, heart: Heart
+    ) -> None:
+        """Take every part that has something to tell."""
+        self._parts = parts
+        self._accounts = parts.accounts
+        self._pipeline = pipeline
+        self._actuators = actuators
+        self._heart = heart
+
+    def document(self) -> bytes:
+        """Return the status as JSON."""
+        engine = cast("Document", json.loads(self._parts.engine.status()))
+        rows = {account.id: account.row() for account in self._accounts.values()}
+        worst = min(self._accounts.values(), key=lambda item: _WORST_FIRST.index(item.state))
+        flattens = [row.flatten for row in rows.values()]
+        severities = [item.trading.word()[1] for item in self._accounts.values()]
+        document: Document = {
+            "v": STATUS_VERSION,
+            "state": worst.state,
+            "severity": min((level for level in severities if level), default=0),
+            "flatten": min(flattens, key=_FLATTEN_WORST_FIRST.index),
+            "halt": _halt(rows[worst.id].halt),
+            "gate": _gate(worst),
+            "accounts": [self._account(item, engine) for item in self._accounts.values()],
+            "feeds": self._feeds(engine),
+            "worker": {name: self._worker(name) for name in self._accounts},
+            "channel_proven_ns": None,
+            "guard": self._guard(),
+            "alarms": self._actuators.alarms[-10:],
+        }
+        return Json.encode(document)
+
+    def _account(self, account: GuardedAccount, engine: Document) -> Document:
+        """Return one account: the engine's figures, and under the guard's keys its state."""
+        _, boot_ns = self._parts.now()
+        row = account.row()
+        snapshot = account.snapshots.last
+        stops: list[int] = []
+        if snapshot is not None:
+            stops = [item.ticket for item in snapshot.positions if float(item.sl or 0) == 0]
+        return {
+            **_of_account(engine, account.id),
+            "id": account.id,
+            "state": account.state,
+            "flatten": row.flatten,
+            "halt": _halt(row.halt),
+            "gate": _gate(account),
+            "pauses": [pause._asdict() for pause in row.pauses],
+            "waiting": list(account.trading.waiting()),
+            "scopes": [_scope(item) for item in account.rows() if item.scope != ACCOUNT],
+            "no_stop_loss": stops,
+            "positions": None if snapshot is None else len(snapshot.positions),
+            "orders": None if snapshot is None else len(snapshot.orders),
+            "snapshot_age_ms": account.snapshots.age_ms(boot_ns),
+        }
+
+    def _feeds(self, engine: Document) -> list[Document]:
+        _, boot_ns = self._parts.now()
+        bad = cast("dict[str, object]", engine.get("bad_by_source") or {})
+        feeds: list[Document] = []
+        for feed in self._parts.config.feed:
+            seen = self._pipeline.seen.get(feed.name)
+            feeds.append(
+                {
+                    "name": feed.name,
+                    "age_ms": None if seen is None else (boot_ns - seen) // NS_PER_MS,
+                    "required": feed.required,
+                    "bad": bad.get(f"feed:{feed.name}", 0),
+                }
+            )
+        return feeds
+
+    def _worker(self, name: str) -> Document:
+        """Return one broker: whether it answers, and what its terminal says."""
+        _, boot_ns = self._parts.now()
+        broker = self._parts.brokers[name]
+        heard = broker.heard_boot_ns
+        proof = self._pipeline.proofs.get(name)
+        return {
+            "alive": not broker.is_away(boot_ns),
+            "age_ms": None if heard is None else (boot_ns - heard) // NS_PER_MS,
+            "connected": proof.connected if proof is not None else None,
+            "trade_allowed": proof.trade_allowed if proof is not None else None,
+            "text": proof.text if proof is not None else "",
+        }
+
+    def _guard(self) -> Document:
+        counters = self._pipeline.counters
+        heart = self._heart
+        return {
+            "epoch": self._parts.epoch,
+            "config_hash": self._parts.config_hash,
+            "storage": {
+                "trusted": self._parts.storage.is_trusted,
+                "fault": self._parts.storage.fault,
+                "journal_seq": self._parts.storage.head[0],
+                "journal_hash": self._parts.storage.head[1].hex(),
+                "latch_file": self._parts.latcher.copies.file,
+                "latch_row": self._parts.latcher.copies.row,
+            },
+            "loop": {
+                "beats": heart.beats,
+                "beats_withheld": heart.withheld,
+                "gap_max_ms": heart.gap_max_ns // NS_PER_MS,
+                "away": heart.away,
+                "rescues": heart.rescues(),
+            },
+            "frames": counters.frames,
+            "malformed": counters.malformed,
+            "foreign_account": counters.foreign_account,
+            "wrong_identity": counters.wrong_identity,
+            "stale_snapshots": counters.stale_snapshots,
+        }
+
+
+def _halt(halt: HaltRow | None) -> Document | None:
+    if halt is None:
+        return None
+    return {
+        "id": halt.id,
+        "t_ns": halt.t_ns,
+        "trigger": halt.trigger,
+        "code": halt.code,
+        "reason": halt.reason,
+        "durable": halt.durable,
+    }
+
+
+def _gate(account: GuardedAccount) -> Document:
+    return {
+        "open": account.state == "ACTIVE",
+        "why": gate_why(account),
+        "opens_when": gate_opens_when(account),
+    }
+
+
+def _scope(row: ScopeRow) -> Document:
+    return {
+        "scope": row.scope,
+        "state": row.state,
+        "flatten": row.flatten,
+        "halt": _halt(row.halt),
+        "pauses": [pause._asdict() for pause in row.pauses],
+    }
+
+
+def _of_account(engine: Document, account: str) -> Document:
+    """Return the engine's figures of one account, with the keys that the status promises."""
+    figures: Document = {
+        "equity_marked": None,
+        "equity_reported": None,
+        "equity_used": None,
+        "limits": {},
+    }
+    for row in cast("list[Document]", engine.get("accounts") or []):
+        if account in {row.get("id"), row.get("account")}:
+            figures.update(row)
+    return figures

@@ -1,0 +1,75 @@
+"""Halts by hand that need nothing but a file: the HALT file and the pages' manual words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
+from edgeguard.latch import REASON_MAX, HaltFile, read_halt_file, remove_halt_file
+
+HaltAccounts = Callable[[list[tuple[GuardedAccount, str]], tuple[str, str, str]], None]
+"""Halts scopes: trigger, code and reason."""
+
+
+class ManualWatch:
+    """Looks for manual halts; one `stat` and one load per account and look."""
+
+    def __init__(self, path: Path, accounts: Mapping[str, GuardedAccount]) -> None:
+        """Watch `STATE_DIR/HALT` and the accounts' pages."""
+        self._path = path
+        self._accounts = accounts
+        self._seen_file: HaltFile | None = None
+        self._seen_words: dict[str, int] = {}
+        self.halt: HaltAccounts = lambda _scopes, _words: None
+
+    def look(self) -> None:
+        """Halt what was halted by hand since the last look."""
+        self.look_at_words()
+        self.look_at_file()
+
+    def look_at_words(self) -> None:
+        """Halt the accounts whose manual word was set."""
+        for account in self._accounts.values():
+            word = account.page.manual()
+            if word and word != self._seen_words.get(account.id):
+                words = ("manual", "MANUAL_WORD", "the halt page's manual word was set")
+                self.halt([(account, ACCOUNT)], words)
+            self._seen_words[account.id] = word
+
+    def look_at_file(self) -> None:
+        """Halt every account when the HALT file appears."""
+        try:
+            self._path.lstat()
+        except FileNotFoundError:
+            self._seen_file = None
+            return
+        except OSError:
+            # A name that cannot be looked at is taken for one that is there.
+            pass
+        current = read_halt_file(self._path)
+        if current is not None and current != self._seen_file:
+            reason = printable(current.text)[:REASON_MAX] or "the HALT file was created"
+            scopes = [(account, ACCOUNT) for account in self._accounts.values()]
+            self.halt(scopes, ("manual", "HALT_FILE", reason))
+        self._seen_file = current
+
+    def halt_file_identity(self) -> tuple[int, int, int] | None:
+        """Return the identity of the HALT file as it is now, None where there is none."""
+        current = read_halt_file(self._path)
+        return current.identity if current is not None else None
+
+    def remove_halt_file(self, identity: tuple[int, int, int] | None) -> bool:
+        """Remove the HALT file of that identity; False if another is in its place.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        if identity is None:
+            return read_halt_file(self._path) is None
+        return remove_halt_file(self._path, identity)
+
+
+def printable(text: str) -> str:
+    """Return text on one line without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()

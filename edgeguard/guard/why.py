@@ -1,0 +1,49 @@
+"""Sentences: why the gate is closed, and what would open it."""
+
+from __future__ import annotations
+
+from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
+
+
+def gate_why(account: GuardedAccount) -> str:
+    """Return why the account's gate is closed, empty where it is open."""
+    row = account.row()
+    if row.halt is not None:
+        return f"{row.halt.code}: {row.halt.reason}" if row.halt.reason else row.halt.code
+    waiting = account.trading.waiting()
+    if waiting:
+        return "waiting for " + ", ".join(waiting)
+    return ", ".join(sorted({f"{pause.code} ({pause.trigger})" for pause in row.pauses}))
+
+
+def gate_opens_when(account: GuardedAccount) -> str:
+    """Return what would open the account's gate, empty where it is open."""
+    row = account.row()
+    if row.halt is not None:
+        steps = [] if row.flatten == "FLAT_VERIFIED" else ["the account is verified flat"]
+        steps.append(f"an operator runs `edgeguard resume --halt-id {row.halt.id}`")
+        return " and then ".join(steps)
+    waiting = account.trading.waiting()
+    if waiting:
+        return "these have arrived: " + ", ".join(waiting)
+    return " and ".join(sorted({_opens(pause.code, held=pause.held) for pause in row.pauses}))
+
+
+def _opens(code: str, *, held: bool) -> str:
+    if code == "UNACKNOWLEDGED":
+        return "an operator runs `edgeguard acknowledge`"
+    if code == "STORAGE_UNTRUSTED":
+        return "the disk is repaired and the guard restarted"
+    if held:
+        return f"an operator runs `edgeguard resume --pause` ({code})"
+    opens = {
+        "HOLE": "a fresh account snapshot arrives",
+        "SNAPSHOT_AGE": "a fresh account snapshot arrives",
+        "AWAY": "a fresh account snapshot arrives",
+    }
+    return opens.get(code, f"{code} has cleared for its hold time")
+
+
+def scope_of(text: str) -> str:
+    """Return the scope that a command's text names: ``account``, ``strategy:`` or ``symbol:``."""
+    return text if text.startswith(("strategy:", "symbol:")) else ACCOUNT

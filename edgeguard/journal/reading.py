@@ -1,0 +1,130 @@
+"""Reading the journal: verify the chain, show its tail, export it, read a state value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import apsw
+import msgspec
+
+from edgeguard.errors import StorageError
+from edgeguard.journal.chain import GENESIS, Entry, chain_hash, state_sum
+from edgeguard.journal.database import open_for_reading
+
+_COLUMNS = "seq, t_ns, boot_ns, boot, run, account, kind, body, hash"
+_Row = tuple[int, int, int, str, int, str, str, bytes, bytes]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What verifying found: rows seen, the head, and the first fault as a sentence, or ""."""
+
+    rows: int
+    head_seq: int
+    head_hash: bytes
+    fault: str = ""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no row was changed, removed or inserted."""
+        return not self.fault
+
+
+def verify(path: Path, anchor: tuple[int, bytes] | None = None) -> Verdict:
+    """Recompute the chain of a journal file.
+
+    Args:
+        path: the journal.
+        anchor: a row's number and hash known from outside (the latch, a notification): the chain
+            alone cannot tell that its tail was cut off.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    with open_for_reading(path) as connection:
+        return verify_connection(connection, anchor)
+
+
+def verify_connection(
+    connection: apsw.Connection, anchor: tuple[int, bytes] | None = None
+) -> Verdict:
+    """Recompute the chain of an open journal; see `verify`."""
+    previous, rows, anchored = GENESIS, 0, b""
+    try:
+        for entry, recorded in _rows(connection, "ORDER BY seq"):
+            rows += 1
+            if entry.seq != rows:
+                return Verdict(rows, rows - 1, previous, f"row {rows} must follow, is missing")
+            if chain_hash(previous, entry) != recorded:
+                fault = f"row {entry.seq} must have the hash of its words, was changed"
+                return Verdict(rows, rows - 1, previous, fault)
+            previous = recorded
+            if anchor is not None and entry.seq == anchor[0]:
+                anchored = recorded
+    except apsw.Error as error:
+        return Verdict(rows, rows, previous, f"SQLite says: {error}")
+    if anchor is not None and anchor[0] > 0 and anchored != anchor[1]:
+        fault = f"row {anchor[0]} must be the one that was seen before, is missing or another"
+        return Verdict(rows, rows, previous, fault)
+    return Verdict(rows, rows, previous)
+
+
+def tail(path: Path, count: int, after_seq: int = 0) -> list[dict[str, object]]:
+    """Return the last `count` rows with a number above `after_seq`, oldest first, as documents.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    with open_for_reading(path) as connection:
+        newest = f"WHERE seq > {int(after_seq)} ORDER BY seq DESC LIMIT {int(count)}"
+        rows = [_document(entry, digest) for entry, digest in _rows(connection, newest)]
+    return rows[::-1]
+
+
+def export(path: Path) -> Iterator[bytes]:
+    """Yield every row as a line of JSON, oldest first.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    with open_for_reading(path) as connection:
+        for entry, digest in _rows(connection, "ORDER BY seq"):
+            yield json.dumps(_document(entry, digest), separators=(",", ":")).encode()
+
+
+def read_state(connection: apsw.Connection, key: str) -> bytes | None:
+    """Return a state value, None where there is none.
+
+    Raises:
+        StorageError: it does not match its checksum.
+    """
+    row = connection.execute("SELECT value, sum FROM state WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return None
+    value, checksum = cast("tuple[bytes, bytes]", row)
+    if state_sum(key, value) != checksum:
+        raise StorageError(f"state {key!r} must match its checksum, was damaged")
+    return value
+
+
+def _rows(connection: apsw.Connection, clause: str) -> Iterator[tuple[Entry, bytes]]:
+    # The clause is built from integers and literals of this module alone.
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM entry {clause}"):  # noqa: S608
+        *words, digest = cast("_Row", row)
+        yield Entry(*words), digest
+
+
+def _document(entry: Entry, digest: bytes) -> dict[str, object]:
+    return {
+        "seq": entry.seq,
+        "t_ns": entry.t_ns,
+        "boot_ns": entry.boot_ns,
+        "boot": entry.boot,
+        "run": entry.run,
+        "account": entry.account,
+        "kind": entry.kind,
+        "body": json.loads(entry.body),
+        "hash": digest.hex(),
+    }

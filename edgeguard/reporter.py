@@ -1,0 +1,331 @@
+"""The engine's side of EdgeGuard: publishes its ticks, fills, errors and heartbeats to the guard.
+
+    reporter = Reporter("/run/edgeguard", account="A")
+    reporter.wait_ready(5.0)
+    logging.getLogger().addHandler(reporter.handler(logging.ERROR))
+    reporter.tick("EURUSD", 1.38694, 1.38705)
+    reporter.heartbeat()
+
+Sending never blocks the engine. Where the queue to the guard is full the message is dropped and
+counted, and its number is used up all the same: the guard sees a hole and closes for fills and
+errors until the next account snapshot. Plain Python; needs pyzmq and msgspec.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import zmq
+
+from edgeguard.clock import NS_PER_S, Clock, SystemClock
+from edgeguard.codec.native import encode
+from edgeguard.messages import (
+    Entry,
+    ErrorEvent,
+    Fill,
+    Heartbeat,
+    MarketMessage,
+    Price,
+    Side,
+    Tick,
+    TickBatch,
+)
+from edgeguard.transport.endpoints import CurveKeys
+from edgeguard.transport.sockets import make_context, publisher
+
+QUEUE_MAX: Final = 10_000
+"""Messages queued to the guard; one more is dropped and counted."""
+TICKS_MAX: Final = 500
+"""Ticks in one message, which keeps it under the guard's 64 KiB."""
+READY_POLL_S: Final = 0.005
+TEXT_MAX: Final = 512
+"""Characters of an error's text; the rest is cut."""
+
+Number = str | int | float | Decimal
+"""A decimal: text is kept as it is, a float becomes its shortest decimal text."""
+TickTuple = tuple[str, Price, Price] | tuple[str, Price, Price, int | None]
+
+
+def feeds_endpoint(where: str | Path) -> str:
+    """Return the guard's feeds endpoint for a run directory; an endpoint stands for itself."""
+    text = str(where)
+    if "://" in text:
+        return text
+    # The resolved path is the short one: RUN_DIR is a symbolic link into shared memory.
+    return f"ipc://{Path(text).resolve() / 'feeds.ipc'}"
+
+
+class Reporter:
+    """Publishes for one account under one source's name; safe to share between threads."""
+
+    def __init__(  # noqa: PLR0913  # an engine sets what it needs by name
+        self,
+        where: str | Path,
+        account: str,
+        source: str = "engine",
+        *,
+        feed: str = "",
+        queue_max: int = QUEUE_MAX,
+        keys: CurveKeys | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Connect, without waiting for the guard.
+
+        Args:
+            where: `RUN_DIR` or the guard's feeds endpoint.
+            account: the account's id as the guard's configuration has it.
+            source: name on fills, errors and heartbeats.
+            feed: the ``[[feed]]`` name on ticks; empty: `source`.
+            queue_max: messages kept for a guard that is slow or away.
+            keys: CURVE keys for a guard on another host.
+            clock: stands in for the host's clocks.
+
+        Raises:
+            ConfigError: the endpoint must not be used.
+        """
+        self.account = account
+        self.source = source
+        self.feed = feed or source
+        self._clock: Clock = clock or SystemClock()
+        self._epoch = self._clock.wall_ns()
+        self._lock = threading.Lock()
+        self._seqs: dict[tuple[int, str], int] = {}
+        self._context = make_context()
+        self._socket = publisher(
+            self._context,
+            feeds_endpoint(where),
+            bind=False,
+            hwm=queue_max,
+            keys=keys,
+            watched=True,
+        )
+        # At the bound a send fails, and is counted, instead of being dropped without a word.
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._subscriptions = 0
+        self._beats: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._is_closed = False
+        self.dropped = 0
+        """Messages dropped at the bound; each is a hole in the guard's eyes."""
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until a guard listens; return whether one does. Nothing sent before was heard."""
+        deadline_ns = self._clock.boot_ns() + int(timeout_s * NS_PER_S)
+        while not self._is_closed:
+            with self._lock:
+                self._read_subscriptions()
+                if self._subscriptions > 0:
+                    return True
+            if self._clock.boot_ns() >= deadline_ns:
+                return False
+            # Not under the lock: other threads send on the socket meanwhile.
+            self._stop.wait(READY_POLL_S)
+        return False
+
+    def tick(self, symbol: str, bid: Price, ask: Price, source_ns: int | None = None) -> bool:
+        """Publish one quote; return whether it was queued.
+
+        Args:
+            symbol: as the guard's configuration has it.
+            bid: a float or exact decimal text.
+            ask: a float or exact decimal text.
+            source_ns: the source's own stamp, ns since the Unix epoch.
+        """
+        return self._publish_ticks((Tick(symbol, bid, ask, source_ns),))
+
+    def ticks(self, batch: Iterable[Tick | TickTuple]) -> bool:
+        """Publish quotes in their order; return whether all were queued."""
+        ticks = tuple(item if isinstance(item, Tick) else Tick(*item) for item in batch)
+        sent = [
+            self._publish_ticks(ticks[start : start + TICKS_MAX])
+            for start in range(0, len(ticks), TICKS_MAX)
+        ]
+        return all(sent)
+
+    def fill(  # noqa: PLR0913  # the fields of a deal, by name
+        self,
+        *,
+        deal: int,
+        position: int,
+        symbol: str,
+        side: Side,
+        entry: Entry,
+        volume: Number,
+        price: Number,
+        profit: Number | None = None,
+        commission: Number | None = None,
+        swap: Number | None = None,
+        fee: Number | None = None,
+        order: int | None = None,
+        magic: int | None = None,
+    ) -> bool:
+        """Publish one deal; return whether it was queued. Volume in lots, money as the account."""
+        return self._publish(
+            2,
+            self.source,
+            lambda seq, t_ns: Fill(
+                self.account,
+                self.source,
+                self._epoch,
+                seq,
+                t_ns,
+                deal,
+                position,
+                symbol,
+                side,
+                entry,
+                str(volume),
+                str(price),
+                _text(profit),
+                _text(commission),
+                _text(swap),
+                _text(fee),
+                order,
+                magic,
+            ),
+        )
+
+    def error(
+        self, class_: str, code: int | None = None, order: int | None = None, text: str = ""
+    ) -> bool:
+        """Publish one error; return whether it was queued.
+
+        Args:
+            class_: its class, ``reject`` or ``timeout`` for example.
+            code: the broker's or engine's number.
+            order: the order it concerns: it counts once per order and minute.
+            text: for people; cut at 512 characters.
+        """
+        return self._publish(
+            4,
+            self.source,
+            lambda seq, t_ns: ErrorEvent(
+                self.account,
+                self.source,
+                self._epoch,
+                seq,
+                t_ns,
+                class_,
+                code,
+                order,
+                text[:TEXT_MAX],
+            ),
+        )
+
+    def heartbeat(self) -> bool:
+        """Publish that the engine lives; to be called where the engine makes progress."""
+        return self._beat(self.source)
+
+    def feed_heartbeat(self) -> bool:
+        """Publish that the quotes' source lives although it may be quiet."""
+        return self._beat(f"feed:{self.feed}")
+
+    def start_beats(self, interval_s: float = 1.0, alive: Callable[[], bool] | None = None) -> None:
+        """Send heartbeats from a thread.
+
+        A thread beats on while the engine hangs, so give `alive`: a cheap claim that the engine
+        made progress since the last beat. Without it this proves the process alone.
+        """
+        if self._beats is not None:
+            return
+
+        def run() -> None:
+            while not self._stop.wait(interval_s):
+                if alive is None or alive():
+                    self.heartbeat()
+
+        self._beats = threading.Thread(target=run, name="edgeguard-beats", daemon=True)
+        self._beats.start()
+
+    def handler(self, level: int = logging.ERROR) -> logging.Handler:
+        """Return a handler that reports log records of at least `level` as errors.
+
+        A record's attribute ``error_class`` (by ``extra=``) names its class, else it is ``log``.
+        """
+        return _ErrorHandler(self, level)
+
+    def close(self, timeout_s: float = 0.2) -> None:
+        """Stop; what is queued still gets `timeout_s` to leave."""
+        self._stop.set()
+        if self._beats is not None:
+            self._beats.join()
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._socket.close(linger=int(timeout_s * 1000))
+                self._context.term()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _beat(self, source: str) -> bool:
+        return self._publish(
+            5, source, lambda seq, t_ns: Heartbeat(self.account, source, self._epoch, seq, t_ns)
+        )
+
+    def _publish_ticks(self, ticks: tuple[Tick, ...]) -> bool:
+        return self._publish(
+            1,
+            self.feed,
+            lambda seq, t_ns: TickBatch(self.account, self.feed, self._epoch, seq, t_ns, ticks),
+        )
+
+    def _publish(self, tag: int, source: str, make: Callable[[int, int], MarketMessage]) -> bool:
+        """Number, encode and queue one message; the number is used up whatever happens."""
+        with self._lock:
+            if self._is_closed:
+                return False
+            seq = self._seqs[tag, source] = self._seqs.get((tag, source), 0) + 1
+            payload = encode(make(seq, self._clock.wall_ns()))
+            self._read_subscriptions()
+            try:
+                self._socket.send_multipart(
+                    (f"{self.account}.{tag}".encode(), payload), flags=zmq.DONTWAIT
+                )
+            except zmq.Again:
+                self.dropped += 1
+                return False
+            return True
+
+    def _read_subscriptions(self) -> None:
+        """Take in who came and went; an XPUB that is never read would fill up."""
+        while True:
+            try:
+                change = self._socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            self._subscriptions += 1 if change[:1] == b"\x01" else -1
+
+
+class _ErrorHandler(logging.Handler):
+    """Turns log records into error events."""
+
+    def __init__(self, reporter: Reporter, level: int) -> None:
+        super().__init__(level)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Publish the record; a record that cannot be formatted is reported all the same."""
+        try:
+            text = record.getMessage()
+        except Exception as error:  # noqa: BLE001  # a bad log call must not hurt the engine
+            text = f"{record.msg!r}: {error!r}"
+        self._reporter.error(getattr(record, "error_class", "log"), text=text)
+
+
+def _text(number: Number | None) -> str | None:
+    return None if number is None else str(number)
