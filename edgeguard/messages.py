@@ -235,6 +235,8 @@ class StateBeat(_Message, tag=16, frozen=True, array_like=True):
     """The guard's heartbeat on ``state.<account>``: the full trading state, every 100 ms.
 
     `state_seq` counts changes of the state; `boot_ns` is CLOCK_BOOTTIME on the guard's host.
+    `pauses` are the codes of the pauses in force on the account, `resumed` the ids of the halts that
+    were resumed lately: a gate that has one of them latched may let go of it.
     """
 
     account: str
@@ -250,6 +252,8 @@ class StateBeat(_Message, tag=16, frozen=True, array_like=True):
     why: str
     scopes: tuple[ScopeState, ...] = ()
     config_hash: str = ""
+    pauses: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
 
 
 class HaltEvent(_Message, tag=17, frozen=True, array_like=True):

@@ -1,0 +1,157 @@
+"""Find the guard that a command means, from options, environment or the usual places.
+
+An emergency must not stop at a faulty configuration: `quick_names` takes from the file only what is
+needed to reach the guard, and judges nothing else. Imports little, so that ``halt`` starts fast.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+from edgeguard.config.paths import PAGE_PREFIX, PathNames, Paths
+from edgeguard.errors import ConfigError, UsageError
+
+CONFIG_ENV: Final = "EDGEGUARD_CONFIG"
+STATE_DIR_ENV: Final = "EDGEGUARD_STATE_DIR"
+USUAL_CONFIGS: Final = (
+    "edgeguard.toml",
+    "config/edgeguard.toml",
+    "/etc/edgeguard/edgeguard.toml",
+)
+"""Where a configuration is looked for when nothing names one."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The guard that a command means, without its configuration being judged.
+
+    Attributes:
+        paths: its files and sockets.
+        accounts: the account ids, from the file or from the halt pages that exist.
+        phones: the broker's phone of each account that has one.
+        magics: the magic numbers of each strategy.
+    """
+
+    paths: Paths
+    accounts: tuple[str, ...]
+    phones: Mapping[str, str] = field(default_factory=dict[str, str])
+    magics: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+
+
+def find_config(given: Path | None) -> Path | None:
+    """Return the configuration file that `given`, the environment or a usual place names."""
+    named = given or _from_env(CONFIG_ENV)
+    if named is not None:
+        return named
+    return next((path for path in map(Path, USUAL_CONFIGS) if path.is_file()), None)
+
+
+def need_config(given: Path | None) -> Path:
+    """Return what `find_config` finds.
+
+    Raises:
+        UsageError: nothing names a configuration.
+    """
+    found = find_config(given)
+    if found is None:
+        usual = ", ".join(USUAL_CONFIGS)
+        msg = f"a configuration must be named by --config or {CONFIG_ENV}, or be one of {usual}"
+        raise UsageError(msg)
+    return found
+
+
+def find_state_dir(given: Path | None) -> Path | None:
+    """Return the state directory that `given` or the environment names, if any."""
+    return given or _from_env(STATE_DIR_ENV)
+
+
+def find_place(config: Path | None, state_dir: Path | None) -> Place:
+    """Return the guard's place from as little as can be read.
+
+    Raises:
+        UsageError: neither a configuration nor a state directory is named.
+        ConfigError: the configuration cannot be read and no state directory is named.
+    """
+    file, directory = find_config(config), find_state_dir(state_dir)
+    if file is None and directory is None:
+        need_config(config)
+    document: Mapping[str, object] = {}
+    if file is not None:
+        try:
+            document = _read_toml(file)
+        except ConfigError:
+            if directory is None:
+                raise
+    rows = [row for row in _tables(document.get("account")) if isinstance(row.get("id"), str)]
+    folder = file.resolve().parent if file is not None else Path()
+    names = quick_names(_table(document.get("guard")), rows, folder) if document else PathNames()
+    paths = Paths(names, directory)
+    pages = (page.name.removeprefix(PAGE_PREFIX) for page in paths.pages())
+    return Place(
+        paths,
+        tuple(names.brokers) or tuple(pages),
+        {str(row["id"]): str(row.get("broker_phone", "")) for row in rows},
+        {
+            str(row.get("name")): tuple(n for n in _list(row.get("magic")) if isinstance(n, int))
+            for row in _tables(document.get("strategy"))
+        },
+    )
+
+
+def quick_names(
+    guard: Mapping[str, object], accounts: list[Mapping[str, object]], folder: Path
+) -> PathNames:
+    """Return what the tables of a file in `folder` say of paths, judging nothing."""
+
+    def text(key: str, default: str = "") -> str:
+        value = guard.get(key, default)
+        return value if isinstance(value, str) else default
+
+    def path(key: str, default: str = "") -> str:
+        value = text(key, default)
+        return str((folder / Path(value).expanduser()).resolve()) if value else ""
+
+    return PathNames(
+        path("state_dir", "var/edgeguard"),
+        path("run_dir"),
+        text("control"),
+        text("feeds_bind"),
+        text("halts_pub"),
+        text("gate_router"),
+        {str(row["id"]): str(row.get("broker", "")) for row in accounts},
+    )
+
+
+def _read_toml(file: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise ConfigError(f"{file} must be a readable TOML file, was not: {e}") from e
+
+
+def is_absent(endpoint: str) -> bool:
+    """Tell whether certainly nobody listens at `endpoint`: an ``ipc`` path that does not exist."""
+    path = endpoint.removeprefix("ipc://")
+    return path != endpoint and not Path(path).exists()
+
+
+def _from_env(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _tables(value: object) -> list[Mapping[str, object]]:
+    return [_table(item) for item in _list(value)]

@@ -1,0 +1,89 @@
+"""``edgeguard up``, ``guard`` and ``broker``: the processes that stay."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType
+
+import click
+
+from edgeguard.cli.options import Where, pass_where, where_options
+from edgeguard.clock import SystemClock
+from edgeguard.config.model import Config
+from edgeguard.config.paths import Paths
+from edgeguard.errors import UsageError
+from edgeguard.supervisor import Supervisor, roles_of, spawner
+
+TICK_S = 0.1
+
+
+@click.command()
+@where_options
+@pass_where
+def up(where: Where) -> int:
+    """Run the guard and its brokers together until SIGTERM or Ctrl-C."""
+    config, _ = where.load()
+    paths = where.paths(config).create()
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    roles = roles_of(config, where.config_path().resolve(), paths)
+    supervisor = Supervisor(roles, spawner(), SystemClock(), _tell)
+    for line in places(config, paths):
+        click.echo(line)
+    sys.stdout.flush()
+    try:
+        while supervisor.hopeless is None and not stopping.is_set():
+            supervisor.tick()
+            stopping.wait(TICK_S)
+    finally:
+        supervisor.stop()
+    return supervisor.hopeless or 0
+
+
+def places(config: Config, paths: Paths) -> list[str]:
+    """Return the lines that say where engines and people find this guard."""
+    ids = [account.id for account in config.account]
+    return [
+        f"state    {paths.state_dir}",
+        *(f'gate     edgeguard.Gate("{paths.run_dir}", account="{name}")' for name in ids),
+        f"feeds    {paths.feeds_bind}",
+        f"halts    {paths.halts_pub}",
+        f"control  {paths.control}",
+    ]
+
+
+def _tell(sentence: str) -> None:
+    click.echo(f"edgeguard up: {sentence}", err=True)
+
+
+@click.command()
+@where_options
+@pass_where
+def guard(where: Where) -> int:
+    """Run the guard alone until SIGTERM or Ctrl-C."""
+    from edgeguard.guard.process import run_guard  # noqa: PLC0415 - needs uvloop, the extension
+
+    config, config_hash = where.load()
+    return run_guard(config, where.paths(config).create(), config_hash)
+
+
+@click.command()
+@click.option("--account", help="The account's id [default: the only one].")
+@where_options
+@pass_where
+def broker(where: Where, account: str | None) -> int:
+    """Run one account's broker (parent and child) alone until SIGTERM or Ctrl-C."""
+    from edgeguard.broker.parent import run_broker  # noqa: PLC0415 - only this command needs it
+
+    config, _ = where.load()
+    ids = [known.id for known in config.account]
+    if account is None and len(ids) > 1:
+        raise UsageError(f"--account must be one of {', '.join(ids)}, was absent")
+    return run_broker(config, where.paths(config).create(), account or ids[0])

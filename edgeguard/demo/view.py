@@ -1,0 +1,105 @@
+"""The demo's live table: equity, the distance to each limit, spreads and state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+Document = Mapping[str, Any]
+COLOURS: Final = {"ACTIVE": "green", "PAUSED": "yellow", "STARTING": "cyan", "HALTED": "red"}
+YELLOW, RED = 0.5, 0.8
+"""Used share of a limit from which its bar changes colour: the bands of the warn lines."""
+BAR: Final = 20
+"""Width of a limit's bar in characters."""
+
+
+def live_view(document: Document, headline: str) -> RenderableType:
+    """Return the table for one status document."""
+    account = document["accounts"][0]
+    colour = COLOURS.get(document["state"], "white")
+    state = Text.assemble(
+        (f" {document['state']} ", f"bold white on {colour}"),
+        f"  flatten {document['flatten']}",
+        f"  positions {_text(account.get('positions'))}",
+        f"  pending orders {_text(account.get('orders'))}",
+    )
+    return Group(
+        Text(headline, style="bold"),
+        state,
+        _equity(account),
+        _limits(account),
+        _spreads(account, document),
+    )
+
+
+def state_line(document: Document) -> str:
+    """Return one line for a log."""
+    account = document["accounts"][0]
+    limits = account.get("limits", {})
+    parts = [
+        f"{name} {limit.get('value')} of {limit.get('threshold')}"
+        for name, limit in limits.items()
+        if limit.get("value") is not None
+    ]
+    return f"{document['state']:<9} equity {_text(account.get('equity_used'))}  " + ", ".join(parts)
+
+
+def _equity(account: Document) -> RenderableType:
+    return Text(
+        f"equity {_text(account.get('equity_marked'))} marked, "
+        f"{_text(account.get('equity_reported'))} reported by the broker"
+    )
+
+
+def _limits(account: Document) -> RenderableType:
+    table = Table(
+        "limit", "value", "threshold", "distance", "", title_justify="left", pad_edge=False
+    )
+    for name, limit in account.get("limits", {}).items():
+        value, threshold = limit.get("value"), limit.get("threshold")
+        table.add_row(
+            name,
+            _text(value),
+            _text(threshold),
+            _text(limit.get("distance")),
+            _bar(value, threshold),
+        )
+    return table
+
+
+def _bar(value: object, threshold: object) -> Text:
+    """Return how much of a limit is used."""
+    try:
+        share = float(Decimal(str(value)) / Decimal(str(threshold)))
+    except ArithmeticError:
+        return Text("")
+    used = max(0, min(BAR, round(share * BAR)))
+    colour = "red" if share > RED else "yellow" if share > YELLOW else "green"
+    return Text("█" * used + "·" * (BAR - used), style=colour)
+
+
+def _spreads(account: Document, document: Document) -> RenderableType:
+    table = Table("symbol", "bid", "ask", "spread", "normal", "x normal", pad_edge=False)
+    for row in _symbol_rows(account.get("symbols") or document.get("symbols")):
+        spread, normal = row.get("spread"), row.get("normal")
+        times = f"{float(spread) / float(normal):.1f}" if spread and normal else ""
+        cells = (_text(row.get(key)) for key in ("bid", "ask", "spread", "normal"))
+        table.add_row(_text(row.get("symbol")), *cells, times)
+    return table
+
+
+def _symbol_rows(found: object) -> list[Document]:
+    """Return one document per symbol, from a list of them or a mapping by name."""
+    if isinstance(found, dict):
+        by_name = cast("Mapping[str, Document]", found)
+        return [{"symbol": name, **row} for name, row in by_name.items()]
+    return cast("list[Document]", found) if isinstance(found, list) else []
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Recorded ticks of other makers: what a SPEC names, and the bytes inside its file."""
