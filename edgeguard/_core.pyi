@@ -4,6 +4,7 @@ Times are nanoseconds: `t_ns` is the wall clock (Unix epoch), `boot_ns` CLOCK_BO
 both are the event's `t_ns`. Every call keeps the GIL: a call takes microseconds.
 """
 
+from os import PathLike
 from typing import final
 
 __version__: str
@@ -130,3 +131,229 @@ class Engine:
             InputError: the replay reached a line that cannot be read.
             ConfigError: the replay reached a tick of a symbol whose digits nothing tells.
         """
+
+# The halt page and the trading state.
+
+_Word = tuple[int, int, int, int, int]
+"""A state word: state, severity, flatten, flags, state_seq; numbers as in ``docs/WIRE.md``."""
+_Action = tuple[str, str, str, str, str]
+"""Kind, scope and three words: ``page``; ``persist``; ``publish`` with change, trigger and code;
+``flatten`` with the halt id; ``alarm`` with code and text. Words that a kind has no use for are
+empty."""
+_Halt = tuple[str, int, str, str, str, bool]
+"""Id, t_ns, trigger, code, reason, durable."""
+_Pause = tuple[str, str, str, bool, int]
+"""Cause, trigger, code, held, since_ns. A held pause ends by an operator's word alone."""
+
+PAGE_BYTES: int
+PAGE_CODES: list[str]
+"""Names of the numbers that `PageReader.check` returns; the first is the permit."""
+
+@final
+class PageWriter:
+    """The guard's side of one account's halt page."""
+
+    def __init__(
+        self, path: str | PathLike[str], account: str, boot_id: bytes, lease_ns: int, epoch: int
+    ) -> None:
+        """Claim the page: take over one that is whole, of this boot and account, or make another.
+
+        The page is closed afterwards: HALTED where it was, STARTING otherwise.
+
+        Args:
+            path: `RUN_DIR/halt.<account>`.
+            account: its id.
+            boot_id: 16 bytes.
+            lease_ns: how long a beat is trusted.
+            epoch: the guard's run.
+
+        Raises:
+            OSError: the directory refuses the page.
+            ValueError: the boot id has not 16 bytes.
+        """
+    def found(self) -> tuple[_Word, str, int, int] | None:
+        """Return what a page that was taken over said: state, halt id, manual word, epoch."""
+    def set_state(self, word: _Word, halt_id: str) -> None:
+        """Store the account's state, the halt id before it; an empty id leaves the last one."""
+    def set_scope(self, scope: str, word: _Word) -> None:
+        """Store a scope's state; one scope more than the table holds closes the account."""
+    def push_resumed(self, halt_id: str) -> None:
+        """Remember a resumed halt, for gates that have it latched."""
+    def push_resumed_manual(self, manual: int) -> None:
+        """Remember a manual word that a resume lifted."""
+    def beat(self, boot_ns: int) -> None:
+        """Stamp an earned heartbeat."""
+    def manual(self) -> int:
+        """Return the manual word; not 0 is a halt by hand."""
+    def clear_manual(self, seen: int) -> bool:
+        """Clear the manual word if it still is `seen`; return whether it was."""
+    def is_whole(self) -> bool:
+        """Return whether the file still has its name and size."""
+
+@final
+class PageReader:
+    """A gate's side of one account's halt page; it finds a page that was replaced again."""
+
+    def __init__(self, path: str | PathLike[str], account: str, boot_id: bytes) -> None:
+        """Make a reader; the page need not exist yet.
+
+        Raises:
+            ValueError: the boot id has not 16 bytes.
+        """
+    def check(self) -> int:
+        """Return the account's code at this instant: 0 open, else an index of `PAGE_CODES`."""
+    def check_scopes(self, scopes: list[int]) -> int:
+        """Return the code with these scopes' words judged as well."""
+    def facts(self) -> tuple[_Word, int, int, int, int, int, str] | None:
+        """Return state, beat_ns, lease_ns, epoch, manual word, streak and halt id."""
+    def latched(self) -> tuple[int, int]:
+        """Return the latched halt's word and manual word, 0 for none."""
+    def why(self) -> str:
+        """Return why no page is attached."""
+
+@final
+class TradingState:
+    """One account's trading state: told what happened, it answers with what to do.
+
+    `now` is a pair of wall and boot nanoseconds. Actions are to be done in their order, all in one
+    turn, none waiting for another.
+    """
+
+    def __init__(self, conditions: list[str]) -> None:
+        """Make an account that is STARTING until each condition has been met."""
+    def met(self, condition: str) -> list[_Action]:
+        """A start condition is good; it never goes back."""
+    def halt(self, now: tuple[int, int], scope: str, halt: _Halt) -> list[_Action]:
+        """Halt a scope; one that is halted already keeps its first id and time."""
+    def pause(self, scope: str, pause: _Pause) -> list[_Action]:
+        """Add a cause to a scope's pauses."""
+    def release(self, scope: str, cause: str) -> list[_Action]:
+        """Remove a cause; the pause ends with the last one."""
+    def release_held(self, scope: str, trigger: str | None = None) -> list[_Action]:
+        """End a scope's held pauses, those of one trigger if it is given."""
+    def persisted(self, halt_id: str) -> list[_Action]:
+        """One copy of the latch has this halt."""
+    def flattened(self, scope: str, halt_id: str, status: str) -> list[_Action]:
+        """Take the broker's word on a scope's positions.
+
+        Raises:
+            ValueError: there is no such flatten status.
+        """
+    def exposed(self, now: tuple[int, int], scope: str) -> list[_Action]:
+        """A snapshot showed positions or orders; a halted scope that was flat is flattened again."""
+    def tick(self, now: tuple[int, int]) -> list[_Action]:
+        """Time passes: what is not proven flat is asked for again, every 5 s."""
+    def resume(
+        self,
+        halt_id: str,
+        operator: str,
+        reason: str,
+        good: tuple[bool, bool, bool],
+        firing: list[str],
+        dry: bool,
+    ) -> tuple[list[str], list[_Action]]:
+        """Judge a resume; return every reason against it, and if there is none what to do.
+
+        Args:
+            halt_id: the halt to lift.
+            operator: who asks.
+            reason: why.
+            good: snapshot fresh, storage trusted, identity good.
+            firing: triggers that would fire at once, as sentences.
+            dry: judge alone.
+        """
+    def is_resuming(self, halt_id: str) -> bool:
+        """Return whether this halt is on its way to being lifted."""
+    def resume_durable(self, halt_id: str) -> list[_Action] | None:
+        """Both copies have the resume: lift the halt. None if a halt came meanwhile."""
+    def resume_failed(self, halt_id: str) -> None:
+        """The resume could not be written: the halt stands."""
+    def restore_halt(self, now: tuple[int, int], scope: str, halt: _Halt) -> list[_Action]:
+        """Take back a halt that was remembered; it is flattened again."""
+    def restore_scope(self, scope: str) -> None:
+        """Take back a scope that was resumed."""
+    def restore_resumed(self, halt_id: str) -> None:
+        """Take back a halt that was resumed lately, oldest first."""
+    def state(self) -> str:
+        """Return ``STARTING``, ``ACTIVE``, ``PAUSED`` or ``HALTED``."""
+    def word(self) -> _Word:
+        """Return the page's state word."""
+    def waiting(self) -> list[str]:
+        """Return the start conditions that have not been met."""
+    def resumed(self) -> list[str]:
+        """Return the halts resumed lately, oldest first."""
+    def scopes(self) -> list[tuple[str, str, str, _Halt | None, list[_Pause]]]:
+        """Return each scope's name, state, flatten status, halt and pauses."""
+
+@final
+class Lease:
+    """A remote gate's lease; times in ns of the gate's own clock."""
+
+    def __init__(self, lease_ns: int) -> None:
+        """Make a closed lease."""
+    def on_echo(
+        self, sent_ns: int, now_ns: int, beat: tuple[int, int, str, bool, str, list[str]]
+    ) -> bool:
+        """Take an echo of a ping sent at `sent_ns`; return whether it was news.
+
+        Args:
+            sent_ns: when the gate sent the ping.
+            now_ns: when the echo arrived.
+            beat: epoch, state_seq, state, hole, halt id, resumed halt ids.
+
+        Raises:
+            ValueError: there is no such trading state.
+        """
+    def check(self, now_ns: int) -> str:
+        """Return the code, ``OPEN`` for a permit."""
+    def latched(self) -> list[str]:
+        """Return the halts that were seen and not resumed."""
+    def status(self) -> bytes:
+        """Return the status as JSON.
+
+        Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges day
+        peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``), ``counters``,
+        ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value, threshold and distance
+        (threshold minus value); ``states`` what is in force, with ``sticky``; a symbol with positions has
+        ``what_would_trip``: the price at which each loss limit breaks, all else unchanged.
+        """
+    def resume(self, account: str, t_ns: int, boot_ns: int, source: int = 0, line: int = 0) -> int:
+        """Clear the halts of an account and its sticky pauses, re-arm the bands, and judge it anew.
+
+        What still breaches fires again at once: ask `would_fire` first. Raises ValueError for an
+        account that is not configured.
+        """
+    def would_fire(self, account: str) -> list[Decision]:
+        """Return the losses and connections that would halt the account at once; it stays as it is."""
+    def rebaseline(
+        self,
+        account: str,
+        *,
+        t_ns: int,
+        boot_ns: int,
+        peak: str | None = None,
+        day: str | None = None,
+        provenance: str = "operator",
+    ) -> int:
+        """Set the peak or the day's reference as exact amounts; transfers count from now.
+
+        `day` also answers DAY_START_UNKNOWN; its `provenance` is ``operator`` or ``history``.
+
+        Raises:
+            ValueError: the account is not configured, an amount is none, or nothing was given.
+        """
+    def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
+        """End the pauses of ``error_rate``, ``price_anomaly`` or (None) both, sticky or not."""
+    def references(self) -> bytes:
+        """Return what must survive a restart: references, peaks, transfers, scopes and baselines."""
+    def load_references(self, data: bytes) -> None:
+        """Take `references` back; they are applied at the first event.
+
+        A day's reference is never derived from the present: one whose day has ended since is unknown
+        until `rebaseline` tells it.
+
+        Raises:
+            ValueError: the bytes are no such document.
+        """
+    def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
+        """Suspend the engine's heartbeat deadline until a boot time; None ends that."""

@@ -240,6 +240,33 @@ def read_halt_file(path: Path) -> HaltFile | None:
     return HaltFile((status.st_dev, status.st_ino, status.st_ctime_ns), text)
 
 
+class HaltWords(msgspec.Struct, frozen=True):
+    """What the command writes into the HALT file; anything else there is a reason in words."""
+
+    reason: str = ""
+    operator: str = ""
+    scope: str = "all"
+
+
+def halt_words(text: str) -> tuple[str, str]:
+    """Return the scope and the reason that a HALT file's text gives.
+
+    The scope is ``all`` unless the text is the command's own JSON line and says otherwise: a file
+    that anybody made by hand halts everything.
+    """
+    try:
+        words = msgspec.json.decode(text, type=HaltWords)
+    except (msgspec.MsgspecError, ValueError):
+        return "all", printable(text)[:REASON_MAX] or "the HALT file is there"
+    reason = f"{words.operator}: {words.reason}" if words.operator else words.reason
+    return words.scope or "all", printable(reason)[:REASON_MAX] or "the HALT file is there"
+
+
+def printable(text: str) -> str:
+    """Return text on one line without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
 def remove_halt_file(path: Path, identity: tuple[int, int, int]) -> bool:
     """Remove the HALT file that a resume was about; return False if another is in its place.
 

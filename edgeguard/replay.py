@@ -17,7 +17,7 @@ import msgspec
 from edgeguard.config.load import load_config
 from edgeguard.config.model import Config
 from edgeguard.engine import Decision, Engine
-from edgeguard.errors import ConfigError
+from edgeguard.errors import ConfigError, EdgeGuardError
 from edgeguard.messages import AccountSnapshot, Fill, MarketMessage, SymbolFacts
 from edgeguard.tape import TapeEvent, read_tape
 from edgeguard.ticks.spec import open_ticks, parse_spec
@@ -116,7 +116,12 @@ class Replay:
         if self.summary.ticks >= self.ticks_total:
             return
         while True:
-            done = self._engine.run_tick_files(until_ns, order, CHUNK_TICKS)
+            try:
+                done = self._engine.run_tick_files(until_ns, order, CHUNK_TICKS)
+            except EdgeGuardError:
+                # What was decided before the faulty row stands, and is told first.
+                yield from self._decisions()
+                raise
             self.summary.ticks += done
             yield from self._decisions()
             if progress is not None:

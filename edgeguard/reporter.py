@@ -49,7 +49,8 @@ TEXT_MAX: Final = 512
 
 Number = str | int | float | Decimal
 """A decimal: text is kept as it is, a float becomes its shortest decimal text."""
-TickTuple = tuple[str, Price, Price] | tuple[str, Price, Price, int | None]
+TickTuple = tuple[str, Price, Price, int | None]
+"""Symbol, bid, ask and the source's own stamp in ns or None."""
 
 
 def feeds_endpoint(where: str | Path) -> str:

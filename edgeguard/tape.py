@@ -41,7 +41,7 @@ LINE_BYTES_MAX: Final = 16_000_000
 INVALID: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 """The spellings of numbers that are none; every other text must be a number."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]{1,64}(\.[0-9]{0,64})?|\.[0-9]{1,64})([eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,64}(\.[0-9]{0,64})?|\.[0-9]{1,64})([eE][+-]?[0-9]{1,3})?")
 _INT64_MAX = 2**63 - 1
 
 

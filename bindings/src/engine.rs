@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use edgeguard_core::decision::Decision;
 use edgeguard_core::engine::{Engine, Flags};
 use edgeguard_core::error::CoreError;
+use edgeguard_core::operator::Rebase;
 use edgeguard_core::tick_merge::Until;
 use edgeguard_core::types::{Now, Origin};
 use pyo3::exceptions::PyRuntimeError;
@@ -148,5 +149,65 @@ impl PyEngine {
     #[pyo3(name = "run_tick_files")]
     fn py_run_tick_files(&mut self, py: Python<'_>, until_t_ns: Option<i64>, until_order: usize, max_ticks: usize) -> PyResult<usize> {
         self.run(py, |engine| engine.run_tick_files(Until { t_ns: until_t_ns, order: until_order }, max_ticks))
+    }
+
+    #[pyo3(name = "status")]
+    fn py_status(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        let json = self.run(py, |engine| Ok(engine.status()))?;
+        Ok(PyBytes::new(py, &json).unbind())
+    }
+
+    #[pyo3(name = "resume", signature = (account, t_ns, boot_ns, source = 0, line = 0))]
+    fn py_resume(&mut self, py: Python<'_>, account: &str, t_ns: i64, boot_ns: i64, source: u32, line: u64) -> PyResult<u32> {
+        let now = Now { wall_ns: t_ns, boot_ns };
+        self.run(py, |engine| engine.resume(account, now, Origin { source, line }).map(|Flags(bits)| bits))
+    }
+
+    #[pyo3(name = "would_fire")]
+    fn py_would_fire(&mut self, py: Python<'_>, account: &str) -> PyResult<Vec<PyDecision>> {
+        self.run(py, |engine| {
+            let found = engine.would_fire(account)?;
+            let hash = engine.config_hash();
+            Ok(found.into_iter().map(|decision| PyDecision::new(py, decision, hash)).collect())
+        })
+    }
+
+    #[pyo3(name = "rebaseline", signature = (account, *, t_ns, boot_ns, peak = None, day = None, provenance = "operator"))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of one Python call")]
+    fn py_rebaseline(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        t_ns: i64,
+        boot_ns: i64,
+        peak: Option<&str>,
+        day: Option<&str>,
+        provenance: &str,
+    ) -> PyResult<u32> {
+        let now = Now { wall_ns: t_ns, boot_ns };
+        let rebase = Rebase { peak, day, provenance };
+        self.run(py, |engine| engine.rebaseline(account, rebase, now, Origin::default()).map(|Flags(bits)| bits))
+    }
+
+    #[pyo3(name = "release_pause")]
+    fn py_release_pause(&mut self, py: Python<'_>, account: &str, trigger: Option<&str>, t_ns: i64, boot_ns: i64) -> PyResult<u32> {
+        let now = Now { wall_ns: t_ns, boot_ns };
+        self.run(py, |engine| engine.release_pause(account, trigger, now, Origin::default()).map(|Flags(bits)| bits))
+    }
+
+    #[pyo3(name = "references")]
+    fn py_references(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        let json = self.run(py, |engine| engine.references())?;
+        Ok(PyBytes::new(py, &json).unbind())
+    }
+
+    #[pyo3(name = "load_references")]
+    fn py_load_references(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        self.run(py, |engine| engine.load_references(data))
+    }
+
+    #[pyo3(name = "set_maintenance")]
+    fn py_set_maintenance(&mut self, py: Python<'_>, account: &str, until_boot_ns: Option<i64>) -> PyResult<()> {
+        self.run(py, |engine| engine.set_maintenance(account, until_boot_ns))
     }
 }

@@ -36,7 +36,7 @@ fn to_os_error(error: &PageError) -> PyErr {
             Some(errno) => PyOSError::new_err((errno, inner.to_string())),
             None => PyOSError::new_err(inner.to_string()),
         },
-        other => PyOSError::new_err(other.to_string()),
+        other @ (PageError::Unsafe(_) | _) => PyOSError::new_err(other.to_string()),
     }
 }
 
@@ -138,13 +138,13 @@ impl PyPageReader {
     /// The code of the account at this instant: 0 open, else an index of `CODES`.
     #[pyo3(name = "check")]
     fn py_check(&mut self) -> u8 {
-        to_byte(self.inner.check(boot_ns()))
+        to_byte(self.inner.check(boot_ns))
     }
 
     #[pyo3(name = "check_scopes")]
     #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
     fn py_check_scopes(&mut self, scopes: Vec<u64>) -> u8 {
-        to_byte(self.inner.check_scopes(boot_ns(), &scopes))
+        to_byte(self.inner.check_scopes(boot_ns, &scopes))
     }
 
     #[pyo3(name = "facts")]

@@ -136,6 +136,14 @@ pub struct Account {
     pub is_untrusted: bool,
     /// DAY_START_UNKNOWN is in force.
     pub is_day_unknown: bool,
+    /// The reference must be given: it belongs to a day that ended while nobody watched.
+    pub must_be_told: bool,
+    /// Live: the wall has jumped and is not trusted yet.
+    pub wall_is_doubted: bool,
+    /// Wall time of the last day's start that ran; an earlier one never runs again.
+    pub last_rollover: i64,
+    /// The day before a rollover under a clock that has just jumped; the stricter of both stands.
+    pub earlier_day: Option<Day>,
     /// Symbols with PRICE_STALE in force.
     pub stale_count: u32,
     /// Deals seen.
@@ -179,6 +187,10 @@ impl Account {
             equity: Equity::default(),
             is_untrusted: false,
             is_day_unknown: false,
+            must_be_told: false,
+            wall_is_doubted: false,
+            last_rollover: i64::MIN,
+            earlier_day: None,
             stale_count: 0,
             seen: crate::fills::SeenDeals::default(),
             queue: Queue::with_capacity(256),
@@ -297,7 +309,8 @@ impl Account {
     /// Sets the deadline of the next day's start.
     pub fn schedule_rollover(&mut self, now: Now) {
         let limits = &self.config.limits;
-        self.rollover_wall = limits.rollover_zone.next_day_start(now.wall_ns, limits.rollover_time);
+        let after = now.wall_ns.max(self.last_rollover);
+        self.rollover_wall = limits.rollover_zone.next_day_start(after, limits.rollover_time);
         let due = now.boot_at(self.rollover_wall);
         self.rollover.set(&mut self.queue, Due::Rollover, due);
     }

@@ -104,7 +104,8 @@ impl Account {
         if self.day.reference.is_some() {
             return;
         }
-        let is_open = match self.config.limits.first_reference {
+        let is_open = !self.must_be_told
+            && match self.config.limits.first_reference {
             FirstReference::Snapshot => true,
             FirstReference::History => !self.is_live,
             FirstReference::Operator => false,
@@ -141,9 +142,11 @@ impl Account {
     /// A new day: the last state before it becomes its reference; bands re-arm.
     pub fn on_rollover(&mut self, ctx: &mut Context<'_>) {
         let wall_ns = self.rollover_wall;
+        self.last_rollover = wall_ns;
         if self.equity.snapshots > 0 {
             let (balance, equity) = self.state_minor();
             if !self.is_day_unknown {
+                self.keep_earlier_day(self.day.clone());
                 self.set_day(self.reference_of(balance, equity), wall_ns, "rollover");
             }
             if self.config.limits.drawdown_mode == DrawdownMode::TrailingEodBalance {

@@ -130,10 +130,17 @@ impl Engine {
     /// Every quote is an event of its own.
     fn run_rows(&mut self, target: Option<usize>, publisher: &str, now: Now, origin: Origin) {
         let rows = core::mem::take(&mut self.rows);
-        let mut any_valid = false;
+        let (mut any_valid, mut bad) = (false, 0u64);
         for row in &rows {
             self.index = self.index.saturating_add(1);
-            any_valid |= self.run_row(row, target, now, origin);
+            let is_valid = self.run_row(row, target, now, origin);
+            any_valid |= is_valid;
+            bad = bad.saturating_add(u64::from(!is_valid));
+        }
+        if bad > 0 {
+            let publisher = self.publisher(publisher);
+            let count = self.bad_by_publisher.entry(publisher).or_default();
+            *count = count.saturating_add(bad);
         }
         if rows.is_empty() {
             self.index = self.index.saturating_add(1);
@@ -197,6 +204,9 @@ impl Engine {
                 if let (Some(_), Some(account)) = (&facts, self.accounts.get_mut(at)) {
                     account.build_sessions(&self.config.feeds, &self.names);
                 }
+            }
+            if self.is_live && matches!(message, Message::Account(_) | Message::Terminal(_)) {
+                self.on_broker_clock(header.t_ns, now, origin);
             }
             self.finish_step();
         }

@@ -13,6 +13,7 @@ use crate::sequence::Sequences;
 use crate::tick_merge::TickFiles;
 use crate::ticks::TickRow;
 use crate::types::{Now, Origin};
+use crate::wall::{WallEvent, WallWatch};
 
 /// What a call tells its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +82,9 @@ pub struct Engine {
     pub(crate) fresh_read: bool,
     pub(crate) counters: Counters,
     pub(crate) files: TickFiles,
+    pub(crate) wall: WallWatch,
+    pub(crate) bad_by_publisher: BTreeMap<u32, u64>,
+    pub(crate) stored: Option<crate::references::File>,
 }
 
 impl Engine {
@@ -115,6 +119,9 @@ impl Engine {
             fresh_read: false,
             counters: Counters::default(),
             files: TickFiles::default(),
+            wall: WallWatch::default(),
+            bad_by_publisher: BTreeMap::new(),
+            stored: None,
             config,
         };
         for account in engine.config.accounts.clone() {
@@ -179,6 +186,9 @@ impl Engine {
         if !self.is_started {
             self.start(now);
         }
+        if self.is_live && self.wall.look(now) == WallEvent::Moved {
+            self.on_wall_moved(now);
+        }
         if now.boot_ns >= self.next_due {
             self.run_deadlines(now, origin);
         }
@@ -188,10 +198,30 @@ impl Engine {
     #[cold]
     fn start(&mut self, now: Now) {
         self.is_started = true;
+        self.now = now;
+        self.apply_stored(now);
         for account in &mut self.accounts {
             account.start(now);
         }
         self.refresh_due();
+    }
+
+    #[cold]
+    fn on_wall_moved(&mut self, now: Now) {
+        let is_doubted = self.wall.is_doubted();
+        for account in &mut self.accounts {
+            account.on_wall_moved(now, is_doubted);
+        }
+        self.refresh_due();
+    }
+
+    /// Live, a message of the broker tells its clock.
+    pub(crate) fn on_broker_clock(&mut self, broker_ns: i64, now: Now, origin: Origin) {
+        if self.wall.agree(broker_ns, now) {
+            for at in 0..self.accounts.len() {
+                self.on_account(at, now, origin, Account::on_wall_trusted);
+            }
+        }
     }
 
     /// Deadlines run in time order; all that fall due at one instant are one step.

@@ -30,7 +30,7 @@ pub struct FactLayer {
     pub currency_profit: Option<String>,
     /// Smallest price step.
     pub tick_size: Option<Fact>,
-    /// Value of that step per lot, in the profit currency.
+    /// Value of that step per lot, in the account currency.
     pub tick_value: Option<Fact>,
 }
 

@@ -142,6 +142,7 @@ impl Account {
         self.step.is_dirty = true;
         self.step.is_snapshot = true;
         self.step.is_fresh = snapshot.is_fresh;
+        self.report_scopes();
         self.raise_peak(ctx.now.wall_ns);
         self.first_references(ctx);
         self.watch_ages(ctx);
@@ -314,6 +315,9 @@ impl Account {
         self.equity.balance = self.equity.balance.saturating_add(amount);
         if TRANSFER_KINDS.contains(&kind) {
             self.day.transfers = self.day.transfers.saturating_add(amount);
+            if let Some(earlier) = &mut self.earlier_day {
+                earlier.transfers = earlier.transfers.saturating_add(amount);
+            }
             self.peak.transfers = self.peak.transfers.saturating_add(amount);
         }
         self.step.is_dirty = true;

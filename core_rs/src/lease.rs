@@ -36,7 +36,7 @@ pub struct Beat {
 /// One gate's lease on one account.
 #[derive(Clone, Debug, Default)]
 pub struct Lease {
-    lease_ns: i64,
+    length_ns: i64,
     beat: Option<Beat>,
     sent_ns: i64,
     good: u32,
@@ -49,7 +49,7 @@ impl Lease {
     /// Makes a closed lease of `lease_ns` nanoseconds.
     #[must_use]
     pub fn new(lease_ns: i64) -> Self {
-        Self { lease_ns, ..Self::default() }
+        Self { length_ns: lease_ns, ..Self::default() }
     }
 
     /// Takes an echo of a ping that this gate sent at `sent_ns` and that arrived at `now_ns`, both
@@ -61,12 +61,12 @@ impl Lease {
             return false;
         }
         self.observe_halts(&beat);
-        if now_ns.saturating_sub(sent_ns) >= self.lease_ns {
+        if now_ns.saturating_sub(sent_ns) >= self.length_ns {
             return false;
         }
         let was_lost = self.is_lost(now_ns);
         if was_lost && self.closed_since_ns.is_none() {
-            self.closed_since_ns = Some(self.sent_ns.saturating_add(self.lease_ns));
+            self.closed_since_ns = Some(self.sent_ns.saturating_add(self.length_ns));
         }
         let lost_ns = self.closed_since_ns.map_or(0, |since| now_ns.saturating_sub(since));
         let needs_handshake =
@@ -118,7 +118,7 @@ impl Lease {
     }
 
     fn is_lost(&self, now_ns: i64) -> bool {
-        now_ns.saturating_sub(self.sent_ns) >= self.lease_ns
+        now_ns.saturating_sub(self.sent_ns) >= self.length_ns
     }
 
     fn observe_halts(&mut self, beat: &Beat) {

@@ -8,7 +8,7 @@ use crate::day::to_minor;
 use crate::deadline::Due;
 use crate::decision::Finding;
 use crate::facts::{FactLayer, Unit};
-use crate::triggers::loss::Evidence;
+use crate::triggers::loss::{Evidence, Reading};
 use crate::types::{Action, Code, Trigger};
 
 impl Account {
@@ -64,14 +64,15 @@ impl Account {
             return Some(0);
         }
         match (&self.currencies.get(symbol.currency)?.route, facts.unit) {
+            // A tick value is money of the account already.
+            (_, unit @ Unit::Ratio(..)) => Some(snapped(change, unit, &[])),
             (Route::Own, Unit::Fine(unit)) => Some(exact(change, unit)),
-            (Route::Own, unit @ Unit::Ratio(..)) => Some(snapped(change, unit, &[])),
-            (Route::Legs(legs), unit) => match legs.as_slice() {
+            (Route::Legs(legs), unit @ Unit::Fine(_)) => match legs.as_slice() {
                 [one] => Some(snapped(change, unit, &[self.rate(*one)?])),
                 [one, two] => Some(snapped(change, unit, &[self.rate(*one)?, self.rate(*two)?])),
                 _ => None,
             },
-            (Route::None, _) => None,
+            (Route::None, Unit::Fine(_)) => None,
         }
     }
 
@@ -167,7 +168,8 @@ impl Account {
             }
             let Ok(id) = u32::try_from(at) else { continue };
             self.exposed.push(id);
-            if let Some(currency) = self.currencies.get_mut(symbol.currency) {
+            let is_converted = symbol.facts.as_ref().is_some_and(|facts| matches!(facts.unit, Unit::Fine(_)));
+            if is_converted && let Some(currency) = self.currencies.get_mut(symbol.currency) {
                 currency.users.push(id);
             }
         }
@@ -291,6 +293,30 @@ impl Account {
         }
     }
 
+    /// Reads daily loss and drawdown at an equity in minor units. Of two days' references, while a clock that
+    /// jumped is not trusted, the stricter stands.
+    pub fn account_readings(&self, equity: i128) -> (Option<Reading>, Option<Reading>) {
+        let (limits, digits) = (&self.config.limits, self.config.currency_digits);
+        let initial = self.config.initial_minor;
+        let now = self.day.reading(equity, initial, limits, digits);
+        let earlier = self.earlier_day.as_ref().and_then(|day| day.reading(equity, initial, limits, digits));
+        let daily = match (now, earlier) {
+            (Some(now), Some(earlier)) => Some(now.stricter(earlier)),
+            (now, earlier) => now.or(earlier),
+        };
+        (daily, self.peak.reading(equity, limits, digits))
+    }
+
+    /// Reads every loss limit at the present equity, in the order of the loss triggers.
+    pub fn readings(&self) -> Vec<Option<Reading>> {
+        let (daily, drawdown) = self.account_readings(to_minor(self.used_equity(), self.config.currency_digits));
+        let mut all = vec![daily, drawdown];
+        for at in 0..self.scopes.len() {
+            all.push(self.scope_reading(at).map(|(_, reading)| reading));
+        }
+        all
+    }
+
     /// Judges the loss limits when this step changed anything.
     #[inline]
     pub fn settle(&mut self, ctx: &mut Context<'_>) {
@@ -301,14 +327,11 @@ impl Account {
     }
 
     fn judge(&mut self, is_snapshot: bool, is_fresh: bool, ctx: &mut Context<'_>) {
-        let digits = self.config.currency_digits;
         let is_trusted = self.is_trusted();
-        let equity = to_minor(self.used_equity(), digits);
         let limits = &self.config.limits;
         let evidence = Evidence { is_reported: is_snapshot || !is_trusted, is_trusted, is_fresh };
         let confirm = limits.confirm_reported.then_some(limits.confirm_ns);
-        let daily = self.day.reading(equity, self.config.initial_minor, limits, digits);
-        let drawdown = self.peak.reading(equity, limits, digits);
+        let (daily, drawdown) = self.account_readings(to_minor(self.used_equity(), self.config.currency_digits));
         for (loss, reading) in self.losses.iter_mut().zip([daily, drawdown]) {
             if let Some(reading) = reading {
                 loss.judge(reading, evidence, confirm, &mut self.queue, ctx);

@@ -29,6 +29,10 @@ pub struct Scope {
     pub loss: usize,
     /// Money of its closing deals since the reference, in fine units.
     pub realised: i128,
+    /// Money of its closing deals up to the last snapshot, since the reference, in fine units.
+    pub realised_reported: i128,
+    /// Profit and swap of its positions in the last snapshot, in fine units.
+    pub floating_reported: i128,
     /// Its result at the day's reference, in minor units.
     pub at_reference: i128,
 }
@@ -72,7 +76,7 @@ pub fn build(account: &AccountConfig, all: &Config, names: &Names) -> (Vec<LossT
     for (scope, members, limit) in strategies.chain(symbols) {
         let Some(limit) = limit else { continue };
         let number = u32::try_from(losses.len()).unwrap_or(UNKNOWN);
-        scopes.push(Scope { members, loss: losses.len(), realised: 0, at_reference: 0 });
+        scopes.push(Scope { members, loss: losses.len(), realised: 0, realised_reported: 0, floating_reported: 0, at_reference: 0 });
         losses.push(LossTrigger::new(owner(Trigger::DailyLoss, Code::DailyLossExceedsMax, scope, number, limit)));
     }
     (losses, scopes)
@@ -88,11 +92,21 @@ impl Account {
         }
     }
 
+    /// Notes what the broker says of each scope.
+    pub fn report_scopes(&mut self) {
+        for scope in &mut self.scopes {
+            scope.realised_reported = scope.realised;
+            let mine = self.book.iter().filter(|one| scope.contains(one.symbol, one.magic));
+            scope.floating_reported = mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
+        }
+    }
+
     /// Takes the present results as those of the reference.
     pub fn take_scope_references(&mut self) {
         for at in 0..self.scopes.len() {
             if let Some(scope) = self.scopes.get_mut(at) {
                 scope.realised = 0;
+                scope.realised_reported = 0;
             }
             let result = self.scope_result(at);
             if let Some(scope) = self.scopes.get_mut(at) {
@@ -104,7 +118,10 @@ impl Account {
     /// Returns a scope's result in minor units.
     fn scope_result(&self, at: usize) -> i128 {
         let Some(scope) = self.scopes.get(at) else { return 0 };
-        let is_marked = self.is_trusted();
+        let digits = self.config.currency_digits;
+        if !self.is_trusted() {
+            return to_minor(scope.realised_reported.saturating_add(scope.floating_reported), digits);
+        }
         let mut total = scope.realised;
         let mut sums: Vec<(u32, crate::book::Sums)> = Vec::new();
         for position in self.book.iter().filter(|one| scope.contains(one.symbol, one.magic)) {
@@ -118,12 +135,10 @@ impl Account {
                 }
             }
         }
-        if is_marked {
-            for (symbol, sum) in sums {
-                total = total.saturating_add(self.value_of(symbol, &sum).unwrap_or(0));
-            }
+        for (symbol, sum) in sums {
+            total = total.saturating_add(self.value_of(symbol, &sum).unwrap_or(0));
         }
-        to_minor(total, self.config.currency_digits)
+        to_minor(total, digits)
     }
 
     /// Reads a scope's limit; `None` until the day's reference is known.

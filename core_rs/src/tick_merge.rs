@@ -1,5 +1,6 @@
 //! Recorded tick files, merged in time order; at one instant in the order in which they were given.
 
+use crate::account::Account;
 use crate::context::UNKNOWN;
 use crate::engine::Engine;
 use crate::error::CoreError;
@@ -98,21 +99,21 @@ impl Engine {
         if file.symbol == UNKNOWN {
             file.symbol = self.names.lookup(file.symbol_name.as_bytes());
         }
-        let has_facts = |account: &crate::account::Account| {
-            account.symbol(file.symbol).is_some_and(|symbol| symbol.facts.is_some())
-        };
+        file.next = file.next.saturating_add(1);
+        let symbol = file.symbol;
+        let now = Now { wall_ns: raw.t_ns, boot_ns: raw.t_ns };
+        let origin = Origin { source: file.source, line: raw.line };
+        self.index = self.index.saturating_add(1);
+        self.move_clock(now, origin);
+        let has_facts =
+            |account: &Account| account.symbol(symbol).is_some_and(|symbol| symbol.facts.is_some());
         if !self.accounts.iter().all(has_facts) {
-            let name = &file.symbol_name;
+            let name = self.files.files.get(at).map_or("", |file| file.symbol_name.as_str());
             return Err(CoreError::config(format!(
                 "symbol {name} must have digits in [[symbol]] or a symbol line, had none"
             )));
         }
-        file.next = file.next.saturating_add(1);
-        let now = Now { wall_ns: raw.t_ns, boot_ns: raw.t_ns };
-        let origin = Origin { source: file.source, line: raw.line };
-        let row = TickRow { symbol: file.symbol, bid: raw.bid, ask: raw.ask, stamp: raw.t_ns };
-        self.index = self.index.saturating_add(1);
-        self.move_clock(now, origin);
+        let row = TickRow { symbol, bid: raw.bid, ask: raw.ask, stamp: raw.t_ns };
         self.run_row(&row, None, now, origin);
         self.refresh_due();
         Ok(())

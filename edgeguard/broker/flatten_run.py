@@ -177,6 +177,9 @@ class Runner:
         except ReadError as e:
             self.planner.observe_failed(self._clock.boot_ns(), str(e))
             return
+        if obs.session != self.session.session:
+            self._connected_anew()
+            return
         self._prime(obs)
         self.planner.observed(self._clock.boot_ns(), obs)
         if self.planner.state.identity_fault:
@@ -203,8 +206,11 @@ class Runner:
             return
         self.planner.looked(self._clock.boot_ns(), action.symbol, spec, tick)
         if self.session.session != before:
-            # P13: the identity was read through another connection than the next order would use.
-            self.planner.observe_failed(self._clock.boot_ns(), "the terminal was connected anew")
+            self._connected_anew()
+
+    def _connected_anew(self) -> None:
+        """P13: the identity was read through another connection than the next order would use."""
+        self.planner.observe_failed(self._clock.boot_ns(), "the terminal was connected anew")
 
     async def _send(self, send: Send) -> None:
         wall = self._clock.wall_ns()

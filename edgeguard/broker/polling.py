@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from edgeguard.broker.planner.model import Observation
 from edgeguard.broker.planner.waits import obstacle
 from edgeguard.broker.publisher import Publisher
@@ -74,6 +76,7 @@ class Poller:
             )
             await self._facts(obs)
             deals = await self._new_deals()
+            obs = msgspec.structs.replace(obs, fresh_deals=tuple(deals))
         except ReadError as e:
             self.fault = str(e)
             self.fault_ns = self.fault_ns or self._clock.boot_ns()

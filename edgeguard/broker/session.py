@@ -107,7 +107,10 @@ class TerminalSession:
     async def observe(
         self, *, history_since_ns: int | None = None, identifiers: tuple[int, ...] = ()
     ) -> Observation:
-        """Return one bracketed read: account, positions, orders, account, terminal.
+        """Return one bracketed read: terminal, account, positions, orders, account, terminal.
+
+        The terminal's link is asked at both ends: lists read while it was down stand still, and a
+        link that came back in between would make them look fresh.
 
         Args:
             history_since_ns: also read deals and orders since this wall time.
@@ -118,6 +121,7 @@ class TerminalSession:
         """
         for left in reversed(range(BRACKET_TRIES)):
             start_ns = self._clock.boot_ns()
+            before = await self.read("terminal_info", TerminalRow)
             first = await self.read("account_info", AccountRow)
             positions = await self.read("positions_get", tuple[PositionRow, ...])
             orders = await self.read("orders_get", tuple[OrderRow, ...])
@@ -128,6 +132,8 @@ class TerminalSession:
         else:
             raise ReadError("the account changed between two reads, every time")
         terminal = await self.read("terminal_info", TerminalRow)
+        if not before.connected:
+            terminal = before
         evidence = None
         if history_since_ns is not None:
             evidence = await self._evidence(history_since_ns, identifiers)

@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "up": "edgeguard.cli.serve",
     "guard": "edgeguard.cli.serve",
     "broker": "edgeguard.cli.serve",
+    "ops": "edgeguard.cli.ops",
     "status": "edgeguard.cli.status",
     "halt": "edgeguard.cli.control",
     "pause": "edgeguard.cli.control",
@@ -28,6 +29,9 @@ COMMANDS: Final[dict[str, str]] = {
     "replay": "edgeguard.cli.replay",
     "config": "edgeguard.cli.config",
     "journal": "edgeguard.cli.journal",
+    "notify": "edgeguard.cli.ops",
+    "incident": "edgeguard.cli.ops",
+    "install-runbook": "edgeguard.cli.install",
 }
 """The module of each command; the function has the command's name."""
 INTERRUPTED: Final = 130
@@ -47,7 +51,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -22,7 +22,7 @@ from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.demo.plans import PLANS, Plan
 from edgeguard.demo.run import Demo, DemoError, Options, Outcome, Show
-from edgeguard.demo.timeline import costs, lines
+from edgeguard.demo.timeline import lines
 from edgeguard.demo.view import live_view, state_line
 
 SPEED: Final = 20.0
@@ -129,14 +129,15 @@ def _tell(console: Console, plan: Plan, outcome: Outcome) -> None:
     console.print("\n[bold]Timeline[/bold]")
     for line in lines(outcome.timeline):
         console.print(line, markup=False, soft_wrap=True)
-    rows = costs(outcome.timeline)
-    if rows:
-        table = Table("what", "symbol", "side", "lots", "quote", "price", "cost", pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        console.print("\n[bold]What each close cost[/bold] (against the quote at its decision)")
-        console.print(table)
-        console.print(f"together {outcome.timeline.record.get('slippage_total')}")
+    if outcome.closes:
+        console.print(
+            "\n[bold]What each close cost[/bold] (account money; slippage against the quote "
+            "at its decision)"
+        )
+        console.print(_closes(outcome))
+        deleted = outcome.timeline.record.get("requests", [])
+        count = sum(request["kind"] == "delete" for request in deleted)
+        console.print(f"{count} pending orders were deleted before that, free of charge")
     left = f"{outcome.positions_left} positions and {outcome.orders_left} pending orders are left"
     if outcome.faults:
         return
@@ -144,6 +145,26 @@ def _tell(console: Console, plan: Plan, outcome: Outcome) -> None:
     console.print(
         f"\n[bold green]{verdict}[/bold green]: {left}; the engine's gate refused entries."
     )
+
+
+def _closes(outcome: Outcome) -> Table:
+    columns = ("what", "symbol", "side", "lots", "quote", "price")
+    table = Table(*columns, box=None, pad_edge=False, show_footer=True)
+    slippage = commission = profit = 0.0
+    rows: list[tuple[str, ...]] = []
+    for close in outcome.closes:
+        slippage += float(close.slippage or 0)
+        commission += close.deal.commission
+        profit += close.deal.profit
+        money = (close.slippage, f"{close.deal.commission:.2f}", f"{close.deal.profit:.2f}")
+        rows.append(
+            (close.kind, close.symbol, close.side, close.lots, close.quote, close.price, *money)
+        )
+    for name, total in (("slippage", slippage), ("commission", commission), ("result", profit)):
+        table.add_column(name, f"{total:.2f}", justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _print_json(plan: Plan, outcome: Outcome) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from edgeguard.cli.answers import Request, ask
 from edgeguard.cli.options import Where, pass_where, where_options
@@ -49,25 +53,21 @@ def fetch(endpoint: str) -> Document:
 
 
 def _print(document: Document) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only where a person looks
-
     Console(soft_wrap=True).print(_view(document))
 
 
 def _watch(endpoint: str) -> None:
-    from rich.live import Live  # noqa: PLC0415 - only where a person looks
-
     with Live(_view(fetch(endpoint)), auto_refresh=False) as live:
         while True:
             live.update(_view(fetch(endpoint)), refresh=True)
             time.sleep(WATCH_S)
 
 
-def _view(document: Document) -> Any:  # noqa: ANN401 - a rich renderable
-    from rich.console import Group  # noqa: PLC0415 - only where a person looks
-    from rich.text import Text  # noqa: PLC0415
-
-    return Group(Text("\n".join(_headline(document))), _limits(document), _feeds(document))
+def _view(document: Document) -> RenderableType:
+    parts: list[RenderableType] = [Text("\n".join(_headline(document)) + "\n")]
+    for account in document["accounts"]:
+        parts += [_account(account), _limits(account), _symbols(account)]
+    return Group(*parts, _feeds(document))
 
 
 def _headline(document: Document) -> list[str]:
@@ -85,25 +85,39 @@ def _headline(document: Document) -> list[str]:
     return lines
 
 
-def _limits(document: Document) -> Any:  # noqa: ANN401 - a rich renderable
-    from rich.table import Table  # noqa: PLC0415 - only where a person looks
+def _account(account: Document) -> RenderableType:
+    marked, reported = account.get("equity_marked"), account.get("equity_reported")
+    counts = f"{_text(account.get('positions'))} positions, {_text(account.get('orders'))} orders"
+    line = f"account {account['id']}: equity {_text(marked)} marked, {_text(reported)} reported"
+    return Text(f"{line}; {counts}", style="bold")
 
-    table = Table("account", "equity", "limit", "value", "threshold", "distance")
-    for account in document["accounts"]:
-        equity = f"{account['equity_used']}"
-        for name, limit in account["limits"].items():
-            cells = [limit.get(key) for key in ("value", "threshold", "distance")]
-            table.add_row(
-                account["id"], equity, name, *("" if c is None else str(c) for c in cells)
-            )
+
+def _limits(account: Document) -> RenderableType:
+    table = _table("limit", "value", "threshold", "distance")
+    for name, limit in account["limits"].items():
+        table.add_row(name, *(_text(limit.get(key)) for key in ("value", "threshold", "distance")))
     return table
 
 
-def _feeds(document: Document) -> Any:  # noqa: ANN401 - a rich renderable
-    from rich.table import Table  # noqa: PLC0415 - only where a person looks
+def _symbols(account: Document) -> RenderableType:
+    table = _table("symbol", "bid", "ask", "spread", "normal", "armed")
+    for row in account.get("symbols", []):
+        cells = (_text(row.get(key)) for key in ("bid", "ask", "spread", "normal"))
+        table.add_row(_text(row.get("name")), *cells, "yes" if row.get("armed") else "no")
+    return table
 
-    table = Table("feed", "age ms", "required", "bad")
+
+def _feeds(document: Document) -> RenderableType:
+    table = _table("feed", "age ms", "required", "bad")
     for feed in document["feeds"]:
         required = "yes" if feed["required"] else "no"
-        table.add_row(feed["name"], str(feed["age_ms"]), required, str(feed["bad"]))
+        table.add_row(feed["name"], _text(feed["age_ms"]), required, _text(feed["bad"]))
     return table
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="dim")
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -18,6 +18,7 @@ import msgspec
 from edgeguard.config import model
 from edgeguard.config.kinds import Choice, Flag, Many, Number, Rule, Text
 
+
 def _matches(pattern: str) -> Callable[[str], bool]:
     compiled = re.compile(pattern)
     return lambda text: compiled.fullmatch(text) is not None
@@ -85,7 +86,9 @@ _SESSION = Text("24x7, 24x5, 24x5_break or a list of windows", _matches(r"24x7|2
 _SESSION_WINDOW = Text("a window such as Mon 09:00-17:30 Europe/Berlin", _is_window)
 _DATE = Text("a date such as 2026-12-25", _is_date)
 _HOST = Text("a host name or address without a port", _matches(r"[A-Za-z0-9._:-]{1,253}"))
-_URL = Text("a URL without blanks, or empty", _matches(r"(?:[A-Za-z][A-Za-z0-9+.-]*://\S{1,2000})?"))
+_URL = Text(
+    "a URL without blanks, or empty", _matches(r"(?:[A-Za-z][A-Za-z0-9+.-]*://\S{1,2000})?")
+)
 _HTTP_URL = Text("an http or https URL, or empty", _matches(r"(?:https?://\S{1,2000})?"))
 _SEVERITY = Text("one of P1, P2, P3, P4", _matches(r"P[1-4]"))
 

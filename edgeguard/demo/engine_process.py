@@ -67,7 +67,7 @@ class Engine:
         self._progress = progress
         self._clock = progress.clock
         self._is_open = False
-        self._was_permitted = False
+        self._last_code = ""
         self._entry_due_ns = 0
         self._entries = 0
 
@@ -95,10 +95,10 @@ class Engine:
     def _open(self, book: Book) -> None:
         """Open the book, asking the gate before each order as every entry must."""
         for entry in book.entries:
-            self._gate.require(entry.symbol)
+            self._await_permit(entry.symbol)
             self._trader.open(entry)
         for pending in book.pendings:
-            self._gate.require(pending.symbol)
+            self._await_permit(pending.symbol)
             self._trader.place(pending)
         positions, pendings = self._trader.counts()
         self._is_open = True
@@ -110,6 +110,12 @@ class Engine:
             orders=pendings,
             rows=self._trader.rows(),
         )
+
+    def _await_permit(self, symbol: str) -> None:
+        """Wait until the gate permits an entry; the demo's own deadline ends a wait in vain."""
+        while not self._gate.check(symbol):
+            self._listen()
+            self._progress.mark()
 
     def _listen(self) -> None:
         """Take halt events, stamping each as it arrives."""
@@ -138,17 +144,17 @@ class Engine:
             return
         answer = self._gate.check()
         t_ns = self._clock.wall_ns()
-        if isinstance(answer, Refusal):
-            if self._was_permitted:
-                self._was_permitted = False
-                say(stage="gate_refused", t_ns=t_ns, code=answer.code, why=str(answer))
-                if answer.code == "PAUSED":
-                    self._exit()
-            return
-        if not self._was_permitted:
-            self._was_permitted = True
-            say(stage="gate_open", t_ns=t_ns)
-        if self._clock.boot_ns() >= self._entry_due_ns and self._entries < ENTRIES_MAX:
+        code = answer.code if isinstance(answer, Refusal) else ""
+        if code != self._last_code:
+            self._last_code = code
+            if isinstance(answer, Refusal):
+                say(stage="gate_refused", t_ns=t_ns, code=code, why=answer.why)
+            else:
+                say(stage="gate_open", t_ns=t_ns)
+            if code == "PAUSED":
+                self._exit()
+        is_due = self._clock.boot_ns() >= self._entry_due_ns and self._entries < ENTRIES_MAX
+        if not code and is_due:
             self._entries += 1
             self._entry_due_ns = self._clock.boot_ns() + ENTRY_NS
             self._trader.enter_small()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,6 +118,13 @@ def widened(seed: int, symbol: str, factor: int, start_s: float = 0.0) -> Iterat
         for i in INSTRUMENTS
     )
     return ordinary(seed, start_s, changed)
+
+
+def still(first: Mapping[str, tuple[str, str]], gap_s: float) -> Iterator[Quote]:
+    """Yield the same quotes again and again: a market that waits for recorded ticks."""
+    for turn in itertools.count():
+        for symbol, (bid, ask) in first.items():
+            yield Quote(turn * gap_s, symbol, bid, ask)
 
 
 def _walk(seed: int, instrument: Instrument, start_s: float) -> Iterator[Quote]:

@@ -55,7 +55,9 @@ class Helper:
     ) -> None:
         """Start ``python ARGUMENTS``; its stderr goes to the file `log`."""
         self.name = name
+        self.is_wanted = True
         self._reports = reports
+        self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules, our own arguments
                 [sys.executable, *arguments],
@@ -77,6 +79,11 @@ class Helper:
         """Return whether the process runs."""
         return self._process.poll() is None
 
+    def last_words(self) -> str:
+        """Return the last line that the process wrote to its log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return lines[-1] if lines else f"exit code {self._process.poll()}"
+
     def tell(self, order: str) -> None:
         """Give an order; a process that is gone takes none."""
         stdin = self._process.stdin
@@ -87,6 +94,7 @@ class Helper:
 
     def kill(self) -> None:
         """Kill the process at once (SIGKILL)."""
+        self.is_wanted = False
         self._process.kill()
         self._process.wait()
 

@@ -36,6 +36,8 @@ BATCH_MAX: Final = 256
 """Ticks of one message."""
 KEPT: Final = 4096
 """Batches whose time of sending is remembered."""
+STILL_S: Final = 0.5
+"""Interval of quotes while recorded ticks wait for the book, seconds."""
 WIDE_SYMBOL: Final = "EURUSD"
 WIDE_FACTOR: Final = 8
 
@@ -50,6 +52,7 @@ class Options:
     speed: float
     specs: tuple[str, ...]
     digits: dict[str, int]
+    first: dict[str, tuple[str, str]]
 
 
 class TickPublisher:
@@ -103,6 +106,9 @@ class TickPublisher:
         elif what == "ticks":
             options = self._options
             self._quotes = recorded_quotes(options.specs, options.digits, int(argument))
+        elif self._options.specs:
+            # Until the book is open: the first recorded quotes, twice a second.
+            self._quotes = market.still(self._options.first, STILL_S * self._options.speed)
         else:
             self._quotes = market.ordinary(seed)
         self._start_ns = self._clock.boot_ns()
@@ -139,10 +145,8 @@ class TickPublisher:
         self._seqs["ticks"] += 1
         seq, t_ns = self._seqs["ticks"], self._clock.wall_ns()
         self._send(TickBatch("", self._options.feed.name, self._epoch, seq, t_ns, ticks))
-        last = ticks[-1]
-        self._sent.append(
-            {"seq": seq, "t_ns": t_ns, "symbol": last.symbol, "bid": last.bid, "ask": last.ask}
-        )
+        quotes = {tick.symbol: [tick.bid, tick.ask] for tick in ticks}
+        self._sent.append({"seq": seq, "t_ns": t_ns, "quotes": quotes})
 
     def _beat(self) -> None:
         self._seqs["beats"] += 1
@@ -176,6 +180,7 @@ def _options(arguments: list[str]) -> Options:
         given.speed,
         tuple(given.ticks),
         {symbol.name: symbol.digits for symbol in config.symbol},
+        {quote.symbol: (quote.bid, quote.ask) for quote in config.paper.quotes},
     )
 
 

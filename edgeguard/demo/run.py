@@ -21,7 +21,7 @@ from edgeguard.demo.messages import Helper, Report
 from edgeguard.demo.plans import Plan
 from edgeguard.demo.setup import ACCOUNT, FEED, Stage, prepare
 from edgeguard.demo.status import StatusWatch
-from edgeguard.demo.timeline import Timeline, build, first_cause
+from edgeguard.demo.timeline import Close, Timeline, breaking_tick, build, closes, first_cause
 from edgeguard.demo.trader import Trader
 from edgeguard.demo.verdict import Seen, judge
 from edgeguard.errors import EdgeGuardError
@@ -56,12 +56,14 @@ class Outcome:
     Attributes:
         faults: what was not as it must be, a sentence each; empty when the demo is right.
         timeline: what happened when.
+        closes: what each close was and cost.
         positions_left: positions on the terminal at the end.
         orders_left: pending orders on the terminal at the end.
     """
 
     faults: tuple[str, ...]
     timeline: Timeline
+    closes: list[Close]
     positions_left: int
     orders_left: int
 
@@ -100,6 +102,7 @@ class Demo:
         self._supervisor = Supervisor(roles, spawner(self._log_dir), self._clock, self._note)
         self._reports: queue.Queue[Report] = queue.Queue()
         self._heard: list[Report] = []
+        self._helpers: list[Helper] = []
         self._status = StatusWatch(self.paths.control, self._clock)
         self._headline = "starting"
 
@@ -134,12 +137,14 @@ class Demo:
     def _helper(self, module: str, *arguments: str) -> Helper:
         where = ("--config", str(self.stage.config_file), "--state-dir", str(self.paths.state_dir))
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        return Helper(
+        helper = Helper(
             module,
             ["-m", f"edgeguard.demo.{module}", *where, *arguments],
             self._reports,
             self._log_dir / f"{module}.log",
         )
+        self._helpers.append(helper)
+        return helper
 
     def _open_book(self, publisher: Helper, engine: Helper) -> None:
         self._headline = "opening the book"
@@ -183,7 +188,8 @@ class Demo:
         flat = "a verified flat account"
         self._until(lambda: self._status.flatten == "FLAT_VERIFIED", settle_s, flat)
         self._headline = "flat"
-        self._until(lambda: self._said("gate_refused"), 5.0, "the engine's gate to refuse")
+        refused = "the engine's gate to refuse"
+        self._until(lambda: self._refused("HALTED"), 5.0, refused)
 
     def _watch_pause(self, publisher: Helper) -> None:
         settle_s = self._plan.settle_s
@@ -199,20 +205,22 @@ class Demo:
     def _prove(self, publisher: Helper, before: tuple[int, int] | None) -> Outcome:
         """Ask the journal, the publisher and the terminal itself what happened."""
         rows = tail(self.paths.journal, JOURNAL_ROWS)
-        timeline = build(self._plan.trigger, rows, self._heard, self._tick(publisher, rows))
-        positions, orders = Trader(str(self.paths.paper_socket(ACCOUNT))).counts()
+        timeline = build(self._plan, rows, self._heard, self._tick(publisher, rows))
+        trader = Trader(str(self.paths.paper_socket(ACCOUNT)))
+        positions, orders = trader.counts()
         seen = Seen(self._heard, rows, timeline, before, (positions, orders))
-        return Outcome(judge(self._plan, seen), timeline, positions, orders)
+        closed = closes(timeline, trader.deals())
+        return Outcome(judge(self._plan, seen), timeline, closed, positions, orders)
 
     def _tick(self, publisher: Helper, rows: Sequence[Mapping[str, Any]]) -> Report | None:
-        """Return the tick batch behind the first decision, as its publisher sent it."""
+        """Return the tick behind the first decision, as its publisher sent it."""
         cause = first_cause(rows, self._plan.trigger)
-        if cause is None or cause[0] != f"feed:{FEED}" or not publisher.is_alive():
+        if cause is None or cause.source != f"feed:{FEED}" or not publisher.is_alive():
             return None
-        publisher.tell(f"sent {cause[1]}")
+        publisher.tell(f"sent {cause.line}")
         self._until(lambda: self._said("sent"), 2.0, "the publisher's word on the tick")
         batch: Report | None = self._reported("sent")[-1]["batch"]
-        return batch
+        return batch and breaking_tick(batch, (cause.symbol, self.stage.symbol))
 
     def _turn(self) -> None:
         self._supervisor.tick()
@@ -228,13 +236,16 @@ class Demo:
         """Turn until something holds.
 
         Raises:
-            DemoError: it does not hold in time, or a process cannot be started at all.
+            DemoError: it does not hold in time, a helper ended, or a process cannot be started.
         """
         deadline_ns = self._clock.boot_ns() + int(timeout_s * NS_PER_S)
         while True:
             self._turn()
             if holds():
                 return
+            for helper in self._helpers:
+                if helper.is_wanted and not helper.is_alive():
+                    raise DemoError(f"the {helper.name} must run on, ended: {helper.last_words()}")
             if self._supervisor.hopeless is not None or self._clock.boot_ns() > deadline_ns:
                 why = self._status.why()
                 msg = f"the demo waited {timeout_s:g} s for {what} in vain ({why}); the processes' "
@@ -246,6 +257,9 @@ class Demo:
 
     def _said(self, stage: str, name: str = "") -> bool:
         return any(not name or report["from"] == name for report in self._reported(stage))
+
+    def _refused(self, code: str) -> bool:
+        return any(report["code"] == code for report in self._reported("gate_refused"))
 
     def _event(self, action: str) -> bool:
         return any(

@@ -12,7 +12,7 @@ import msgspec
 
 from edgeguard.config.paths import Paths
 from edgeguard.demo.book import DESK, Book, breaking_book
-from edgeguard.demo.market import INSTRUMENTS
+from edgeguard.demo.market import CRASH_SYMBOL, INSTRUMENTS
 from edgeguard.demo.plans import Plan
 from edgeguard.demo.recorded import LEAD_NS, Move, first_quote, worst_move
 from edgeguard.errors import InputError, UsageError
@@ -42,8 +42,8 @@ FACTS: Final[Mapping[str, Facts]] = {
     "GBPUSD": Facts(5, 100_000, "FOREX", "USD", 13, 6),
     "EURCHF": Facts(5, 100_000, "FOREX", "CHF", 10, 6),
     "USDCHF": Facts(5, 100_000, "FOREX", "CHF", 10, 6),
-    "XAUUSD": Facts(3, 100, "CFD", "USD", 320, 200),
-    "BTCUSDT": Facts(2, 1, "CFD", "USD", 500, 500),
+    "XAUUSD": Facts(3, 100, "CFDLEVERAGE", "USD", 320, 200),
+    "BTCUSDT": Facts(2, 1, "CFDLEVERAGE", "USD", 500, 500),
 }
 """The symbols that a demo may trade."""
 
@@ -58,6 +58,7 @@ class Stage:
         specs: recorded ticks to stream; empty for the seeded market.
         start_ns: where in recorded ticks the stream begins; 0 for the seeded market.
         story: what will happen.
+        symbol: whose price breaks a loss limit.
     """
 
     config_file: Path
@@ -65,28 +66,33 @@ class Stage:
     specs: tuple[str, ...]
     start_ns: int
     story: str
+    symbol: str
 
 
 def prepare(directory: Path, plan: Plan, specs: Sequence[str]) -> Stage:
     """Write configuration and book of a demo into its state directory.
 
     Raises:
-        UsageError: a SPEC is wrong or names a symbol that the demo does not know.
+        UsageError: the directory was used before, or a SPEC is wrong or names a symbol that the
+            demo does not know.
         InputError: recorded ticks cannot be read, or hold nothing to break a limit with.
     """
     paths = Paths(None, directory).create()
-    book, quotes, start_ns, story = DESK, _first_quotes(), 0, plan.story
+    if paths.journal.exists() or paths.pages():
+        raise UsageError(f"--state-dir must be a fresh directory for a demo, {directory} is not")
+    book, quotes, start_ns, story, symbol = DESK, _first_quotes(), 0, plan.story, CRASH_SYMBOL
     if specs:
         move = _worst(specs)
         book = _book(move)
         start_ns = move.start_ns - LEAD_NS
         quotes = _recorded_first(specs, start_ns)
         way = "falls" if move.is_fall else "rises"
-        story = f"{move.symbol} {way} by {move.size} within ten recorded minutes"
+        symbol = move.symbol
+        story = f"{symbol} {way} by {move.size} within ten recorded minutes"
     config_file, book_file = directory / "demo.toml", directory / "book.json"
     config_file.write_text(config_text(plan, paths, quotes), encoding="utf-8")
     book_file.write_bytes(msgspec.json.encode(book))
-    return Stage(config_file, book_file, tuple(specs), start_ns, story)
+    return Stage(config_file, book_file, tuple(specs), start_ns, story, symbol)
 
 
 def config_text(plan: Plan, paths: Paths, quotes: Mapping[str, tuple[str, str]]) -> str:

@@ -8,10 +8,13 @@ from typing import Any, Final
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.terminals import load_terminal
 from edgeguard.demo.book import EXIT_SYMBOL, TREND, Entry, Pending, PendingKind
+from edgeguard.demo.timeline import Deal
 from edgeguard.errors import TerminalError
 
 DEVIATION_POINTS: Final = 100
 SMALL_LOTS: Final = 0.01
+FAR_FUTURE_S: Final = 4_102_444_800
+"""The year 2100, seconds since the epoch: every deal there is lies before it."""
 PENDING_TYPES: Final[dict[PendingKind, int]] = {
     "buy_limit": c.ORDER_TYPE_BUY_LIMIT,
     "sell_limit": c.ORDER_TYPE_SELL_LIMIT,
@@ -110,6 +113,11 @@ class Trader:
         if positions is None or orders is None:
             raise TerminalError(f"the paper terminal must answer: {self._terminal.last_error()}")
         return len(positions), len(orders)
+
+    def deals(self) -> dict[int, Deal]:
+        """Return what the terminal has booked, by the number of the deal."""
+        found = self._terminal.history_deals_get(0, FAR_FUTURE_S) or ()
+        return {row.ticket: Deal(row.commission, row.profit) for row in found}
 
     def rows(self) -> list[list[object]]:
         """Return symbol, side and lots of every position, for people."""

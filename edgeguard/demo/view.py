@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -33,20 +33,20 @@ def live_view(document: Document, headline: str) -> RenderableType:
         state,
         _equity(account),
         _limits(account),
-        _spreads(account, document),
+        _spreads(account),
     )
 
 
 def state_line(document: Document) -> str:
-    """Return one line for a log."""
+    """Return one line for a log: state, equity and how much of each loss limit is used."""
     account = document["accounts"][0]
     limits = account.get("limits", {})
-    parts = [
-        f"{name} {limit.get('value')} of {limit.get('threshold')}"
-        for name, limit in limits.items()
-        if limit.get("value") is not None
+    used = [
+        f"{name} {limits[name].get('value')} of {limits[name].get('threshold')}"
+        for name in ("daily_loss", "total_drawdown")
+        if limits.get(name, {}).get("value") is not None
     ]
-    return f"{document['state']:<9} equity {_text(account.get('equity_used'))}  " + ", ".join(parts)
+    return ", ".join([f"{document['state']}, equity {_text(account.get('equity_used'))}", *used])
 
 
 def _equity(account: Document) -> RenderableType:
@@ -83,22 +83,14 @@ def _bar(value: object, threshold: object) -> Text:
     return Text("█" * used + "·" * (BAR - used), style=colour)
 
 
-def _spreads(account: Document, document: Document) -> RenderableType:
+def _spreads(account: Document) -> RenderableType:
     table = Table("symbol", "bid", "ask", "spread", "normal", "x normal", pad_edge=False)
-    for row in _symbol_rows(account.get("symbols") or document.get("symbols")):
+    for row in account.get("symbols", []):
         spread, normal = row.get("spread"), row.get("normal")
         times = f"{float(spread) / float(normal):.1f}" if spread and normal else ""
         cells = (_text(row.get(key)) for key in ("bid", "ask", "spread", "normal"))
-        table.add_row(_text(row.get("symbol")), *cells, times)
+        table.add_row(_text(row.get("name")), *cells, times)
     return table
-
-
-def _symbol_rows(found: object) -> list[Document]:
-    """Return one document per symbol, from a list of them or a mapping by name."""
-    if isinstance(found, dict):
-        by_name = cast("Mapping[str, Document]", found)
-        return [{"symbol": name, **row} for name, row in by_name.items()]
-    return cast("list[Document]", found) if isinstance(found, list) else []
 
 
 def _text(value: object) -> str:

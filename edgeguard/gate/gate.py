@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +80,7 @@ class Gate:
         return answer
 
     @contextmanager
-    def permit(self, symbol: str | None = None, strategy: str | None = None) -> Iterator[Permit]:
+    def permit(self, symbol: str | None = None, strategy: str | None = None) -> Generator[Permit]:
         """Run a block with a permit, or raise `GateClosedError` before it begins."""
         yield self.require(symbol, strategy)
 

@@ -1,8 +1,9 @@
 """A remote gate's lease: the pure machine that turns echoes into an answer.
 
-The twin of `core_rs/src/lease.rs`, for hosts without the extension; tests compare the two. The gate pings with its own clock and the guard echoes that stamp with the full state. A lease
-runs from the stamp of the *ping*, so neither buffering nor the guard's clock can make an old word
-look fresh. A lost lease closes and reopens on good echoes; a halt latches.
+The twin of `core_rs/src/lease.rs`, for hosts without the extension; tests compare the two. The gate
+pings with its own clock and the guard echoes that stamp with the full state. A lease runs from the
+stamp of the *ping*, so neither buffering nor the guard's clock can make an old word look fresh. A
+lost lease closes and reopens on good echoes; a halt latches.
 """
 
 from __future__ import annotations

@@ -88,7 +88,10 @@ def assemble(
         accounts[account.id] = guarded
         restored.append((guarded, list(_restore(guarded, verdict, (epoch, clock.boot_ns())))))
         guarded.write_page()
-    latcher = Latcher(accounts, storage, run=epoch, boot=boot, number=verdict.number)
+    carried = tuple(halt for halt in verdict.halts if halt.account not in accounts)
+    latcher = Latcher(
+        accounts, storage, run=epoch, boot=boot, number=verdict.number, carried=carried
+    )
     parts = Parts(config, base.config_hash, epoch, clock, engine, storage, latcher, accounts)
     return Guard(parts, paths, loop, fatal, restored)
 

@@ -7,7 +7,7 @@ that was seen before, or is old, changes nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -16,11 +16,12 @@ import zmq
 from edgeguard.clock import NS_PER_MS, NS_PER_S
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError, RefusedError, UsageError
-from edgeguard.guard.accounts import ACCOUNT, GuardedAccount, new_halt_id
+from edgeguard.guard.accounts import new_halt_id
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
+from edgeguard.guard.scopes import Scope, scopes_of
 from edgeguard.messages import BrokerEvent, Command, Reply
 from edgeguard.transport import PumpSet, Socket
 
@@ -32,8 +33,6 @@ TIMEOUT_S_DEFAULT: Final = 60.0
 TIMEOUT_S_MAX: Final = 3600.0
 TEXT_MAX: Final = 500
 """Characters of an operator's name or reason; the rest is cut."""
-
-Scope = tuple[GuardedAccount, str]
 
 
 class HaltWaiter(msgspec.Struct):
@@ -244,35 +243,6 @@ class Control:
             "flat": bool(halts) and all(halt["flatten"] == "FLAT_VERIFIED" for halt in halts),
             "halts": halts,
         }
-
-
-def scopes_of(accounts: Mapping[str, GuardedAccount], args: Mapping[str, str]) -> list[Scope]:
-    """Return what a command's ``scope`` and ``account`` mean.
-
-    ``scope``: ``all`` (default), ``account:ID``, ``strategy:NAME`` or ``symbol:NAME``; the latter two
-    on every account, or on the one that ``account`` names.
-
-    Raises:
-        UsageError: there is no such account, strategy or form of scope.
-    """
-    text, only = args.get("scope", "all") or "all", args.get("account", "")
-    kind, _, name = text.partition(":")
-    if kind == "account" and name:
-        only = name
-    if only and only not in accounts:
-        known = ", ".join(sorted(accounts))
-        raise UsageError(f"account must be one of {known}, was {only!r}")
-    chosen = [accounts[only]] if only else list(accounts.values())
-    if text in {"all", ACCOUNT} or kind == "account":
-        return [(account, ACCOUNT) for account in chosen]
-    if kind not in {"strategy", "symbol"} or not name:
-        raise UsageError(
-            f"scope must be all, account:ID, strategy:NAME or symbol:NAME, was {text!r}"
-        )
-    if kind == "strategy" and any(name not in account.magics for account in chosen):
-        known = ", ".join(sorted(chosen[0].magics)) or "none"
-        raise UsageError(f"strategy must be one of the configuration's ({known}), was {name!r}")
-    return [(account, text) for account in chosen]
 
 
 def clean(command: Command) -> Command:

@@ -50,12 +50,12 @@ class Decision(Protocol):
         ...
 
     @property
-    def value(self) -> str:
+    def value(self) -> str | None:
         """What was measured."""
         ...
 
     @property
-    def threshold(self) -> str:
+    def threshold(self) -> str | None:
         """What it was compared with."""
         ...
 

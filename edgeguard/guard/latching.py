@@ -20,7 +20,7 @@ OnResume = Callable[[str, str], None]
 class Latcher:
     """Builds the record from all accounts' trading states and follows its way to disk."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the words of every record, by name
         self,
         accounts: Mapping[str, GuardedAccount],
         storage: Storage,
@@ -28,13 +28,24 @@ class Latcher:
         run: int,
         boot: str,
         number: int,
+        carried: tuple[LatchHalt, ...] = (),
     ) -> None:
-        """Go on counting from `number`, the highest that any copy had."""
+        """Go on counting from `number`, the highest that any copy had.
+
+        Args:
+            accounts: whose states are written.
+            storage: where to.
+            run: this guard's epoch.
+            boot: the host's boot id in hex.
+            number: the highest number of a record so far.
+            carried: halts of accounts that are not configured now; they wait for their return.
+        """
         self._accounts = accounts
         self._storage = storage
         self._run = run
         self._boot = boot
         self._number = number
+        self._carried = carried
         self._halts: dict[tuple[str, str], int] = {}
         self._resumes: dict[str, tuple[int, OnResume]] = {}
         self.copies = Copies()
@@ -73,7 +84,7 @@ class Latcher:
     def record(self, *, is_clean: bool) -> LatchRecord:
         """Return the next record; a halt that is being resumed is left out of it."""
         self._number += 1
-        halts: list[LatchHalt] = []
+        halts: list[LatchHalt] = list(self._carried)
         pauses: list[LatchPause] = []
         resumed: list[tuple[str, str]] = []
         scopes: list[tuple[str, str]] = []

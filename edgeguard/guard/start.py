@@ -12,7 +12,14 @@ from typing import Final
 
 import msgspec
 
-from edgeguard.latch import REASON_MAX, HaltFile, LatchHalt, LatchPause, LatchRecord
+from edgeguard.latch import (
+    REASON_MAX,
+    HaltFile,
+    LatchHalt,
+    LatchPause,
+    LatchRecord,
+    halt_words,
+)
 
 NO_BOOT: Final = "0" * 32
 """The boot id in hex of a host that has none."""
@@ -69,12 +76,17 @@ def judge_start(
     latest = max(records, key=lambda record: record.number, default=None)
     halts = _union(records)
     resumed = latest.resumed if latest is not None else ()
-    common = _found_for_all(halt_file, _doubt(remembered))
+    doubt = _doubt(remembered)
     for account, page in pages.items():
-        found = _found_on_page(account, page, resumed) or common
-        if found:
-            halt = msgspec.structs.replace(template, account=account, **found)
-            halts.setdefault((account, halt.scope), halt)
+        found = (
+            _found_on_page(account, page, resumed),
+            _found_in_file(account, halt_file),
+            {"code": "STORAGE_UNTRUSTED", "reason": doubt[:REASON_MAX]} if doubt else None,
+        )
+        for words in found:
+            if words is not None:
+                halt = msgspec.structs.replace(template, account=account, **words)
+                halts.setdefault((account, halt.scope), halt)
     return StartVerdict(
         halts=tuple(halts.values()),
         pauses=latest.pauses if latest is not None else (),
@@ -108,8 +120,8 @@ def _doubt(remembered: Remembered) -> str:
 
 def _found_on_page(
     account: str, page: FoundPage | None, resumed: Sequence[tuple[str, str]]
-) -> dict[str, str]:
-    """Return the words of the halt that an account's page tells of, none if it is clear."""
+) -> dict[str, str] | None:
+    """Return the words of the halt that an account's page tells of, None if it is clear."""
     if page is not None and page.is_halted:
         words = {
             "code": "PAGE_HALTED",
@@ -122,17 +134,19 @@ def _found_on_page(
     if page is not None and page.manual:
         reason = "the halt page's manual word was set"
         return {"trigger": "manual", "code": "MANUAL_WORD", "reason": reason}
-    return {}
+    return None
 
 
-def _found_for_all(halt_file: HaltFile | None, doubt: str) -> dict[str, str]:
-    """Return the words of a halt of every account, none if there is no reason."""
-    if halt_file is not None:
-        reason = halt_file.text.strip()[:REASON_MAX] or "the HALT file is there"
-        return {"trigger": "manual", "code": "HALT_FILE", "reason": reason}
-    if doubt:
-        return {"code": "STORAGE_UNTRUSTED", "reason": doubt[:REASON_MAX]}
-    return {}
+def _found_in_file(account: str, halt_file: HaltFile | None) -> dict[str, str] | None:
+    """Return the words of the halt that the HALT file means for an account, None if none."""
+    if halt_file is None:
+        return None
+    scope, reason = halt_words(halt_file.text)
+    kind, _, name = scope.partition(":")
+    words = {"trigger": "manual", "code": "HALT_FILE", "reason": reason}
+    if kind in {"strategy", "symbol"} and name:
+        words["scope"] = scope
+    return None if kind == "account" and name != account else words
 
 
 def _unacknowledged(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edgeguard.errors import UsageError
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
-from edgeguard.latch import REASON_MAX, HaltFile, read_halt_file, remove_halt_file
+from edgeguard.guard.scopes import Scope, scopes_of
+from edgeguard.latch import HaltFile, halt_words, read_halt_file, remove_halt_file
 
-HaltAccounts = Callable[[list[tuple[GuardedAccount, str]], tuple[str, str, str]], None]
+HaltAccounts = Callable[[list[Scope], tuple[str, str, str]], None]
 """Halts scopes: trigger, code and reason."""
 
 
@@ -46,13 +48,19 @@ class ManualWatch:
             return
         except OSError:
             # A name that cannot be looked at is taken for one that is there.
-            pass
+            self._seen_file = None
         current = read_halt_file(self._path)
         if current is not None and current != self._seen_file:
-            reason = printable(current.text)[:REASON_MAX] or "the HALT file was created"
-            scopes = [(account, ACCOUNT) for account in self._accounts.values()]
-            self.halt(scopes, ("manual", "HALT_FILE", reason))
+            text, reason = halt_words(current.text)
+            self.halt(self._scopes(text), ("manual", "HALT_FILE", reason))
         self._seen_file = current
+
+    def _scopes(self, text: str) -> list[Scope]:
+        """Return what the file's scope means; one that nobody knows means everything."""
+        try:
+            return scopes_of(self._accounts, {"scope": text})
+        except UsageError:
+            return scopes_of(self._accounts, {})
 
     def halt_file_identity(self) -> tuple[int, int, int] | None:
         """Return the identity of the HALT file as it is now, None where there is none."""
@@ -68,8 +76,3 @@ class ManualWatch:
         if identity is None:
             return read_halt_file(self._path) is None
         return remove_halt_file(self._path, identity)
-
-
-def printable(text: str) -> str:
-    """Return text on one line without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self, cast
 
 import apsw
 
@@ -42,6 +45,57 @@ MIGRATIONS: Final = (
 """Each brings the schema from its index to the next; `PRAGMA user_version` counts those done."""
 
 
+Value = int | str | bytes
+"""What a cell of a journal's table can hold."""
+
+
+class Database:
+    """An open database: apsw's connection with the types that the journal needs."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        """Open the file.
+
+        Raises:
+            apsw.Error: it cannot be opened.
+        """
+        # apsw's stub leaves parts of `execute` untyped; this is the one place that touches it.
+        self._connection: Any = apsw.Connection(str(path), flags=flags)
+        self._connection.set_busy_timeout(BUSY_MS)
+
+    def run(self, statement: str, values: tuple[Value, ...] = ()) -> None:
+        """Run a statement that answers nothing."""
+        self._connection.execute(statement, values)
+
+    def rows(self, statement: str, values: tuple[Value, ...] = ()) -> Iterator[tuple[Value, ...]]:
+        """Yield the rows of a query."""
+        return cast("Iterator[tuple[Value, ...]]", self._connection.execute(statement, values))
+
+    def pragma(self, name: str) -> Value | None:
+        """Return what a pragma says."""
+        return cast("Value | None", self._connection.pragma(name))
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Commit what the block does as one, or none of it."""
+        with self._connection:
+            yield
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 def check_library() -> None:
     """Refuse a SQLite that can corrupt a WAL database.
 
@@ -54,7 +108,7 @@ def check_library() -> None:
         raise StorageError(f"SQLite must be {wanted} or later, was {found}; upgrade apsw")
 
 
-def open_for_writing(path: Path) -> apsw.Connection:
+def open_for_writing(path: Path) -> Database:
     """Open the journal, creating or migrating it, with every commit on disk before it returns.
 
     Raises:
@@ -67,24 +121,21 @@ def open_for_writing(path: Path) -> apsw.Connection:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         elif path.stat().st_mode & 0o077 or not path.is_file() or path.is_symlink():
             raise StorageError(f"{path} must be a file that its owner alone can open (0600)")
-        connection = apsw.Connection(
-            str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
-        )
-        connection.set_busy_timeout(BUSY_MS)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        _check(connection, path)
-        _migrate(connection, path)
+        database = Database(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
+        database.run("PRAGMA journal_mode = WAL")
+        database.run("PRAGMA synchronous = FULL")
+        database.run("PRAGMA trusted_schema = OFF")
+        _check(database, path)
+        _migrate(database, path)
     except (apsw.Error, OSError) as error:
         raise StorageError(
             f"journal {path} must open, did not: {error}; restore it from a backup or move it "
             "away (the guard then starts HALTED)"
         ) from error
-    return connection
+    return database
 
 
-def open_for_reading(path: Path) -> apsw.Connection:
+def open_for_reading(path: Path) -> Database:
     """Open an existing journal without the means to change it.
 
     Raises:
@@ -92,10 +143,9 @@ def open_for_reading(path: Path) -> apsw.Connection:
     """
     check_library()
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(BUSY_MS)
-        connection.execute("PRAGMA query_only = ON")
-        version = connection.pragma("user_version")
+        database = Database(path, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOFOLLOW)
+        database.run("PRAGMA query_only = ON")
+        version = database.pragma("user_version")
     except apsw.Error as error:
         raise StorageError(f"journal {path} must open, did not: {error}") from error
     if version != len(MIGRATIONS):
@@ -103,23 +153,23 @@ def open_for_reading(path: Path) -> apsw.Connection:
             f"journal {path} must have schema {len(MIGRATIONS)}, was {version}; use the version "
             "of EdgeGuard that wrote it"
         )
-    return connection
+    return database
 
 
-def _check(connection: apsw.Connection, path: Path) -> None:
-    answer = connection.pragma("quick_check")
+def _check(database: Database, path: Path) -> None:
+    answer = database.pragma("quick_check")
     if answer != "ok":
         raise StorageError(f"journal {path} must be sound, SQLite says: {str(answer)[:200]}")
 
 
-def _migrate(connection: apsw.Connection, path: Path) -> None:
-    version = connection.pragma("user_version")
+def _migrate(database: Database, path: Path) -> None:
+    version = database.pragma("user_version")
     if not isinstance(version, int) or version > len(MIGRATIONS):
         raise StorageError(
             f"journal {path} must have schema {len(MIGRATIONS)} or older, was {version}; it was "
             "written by a later version of EdgeGuard: use that one"
         )
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        with connection:
-            connection.execute(statements)
-            connection.execute(f"PRAGMA user_version = {number}")
+        with database.transaction():
+            database.run(statements)
+            database.run(f"PRAGMA user_version = {number}")

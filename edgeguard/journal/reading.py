@@ -12,7 +12,7 @@ import msgspec
 
 from edgeguard.errors import StorageError
 from edgeguard.journal.chain import GENESIS, Entry, chain_hash, state_sum
-from edgeguard.journal.database import open_for_reading
+from edgeguard.journal.database import Database, open_for_reading
 
 _COLUMNS = "seq, t_ns, boot_ns, boot, run, account, kind, body, hash"
 _Row = tuple[int, int, int, str, int, str, str, bytes, bytes]
@@ -43,17 +43,15 @@ def verify(path: Path, anchor: tuple[int, bytes] | None = None) -> Verdict:
     Raises:
         StorageError: the file cannot be read.
     """
-    with open_for_reading(path) as connection:
-        return verify_connection(connection, anchor)
+    with open_for_reading(path) as database:
+        return verify_database(database, anchor)
 
 
-def verify_connection(
-    connection: apsw.Connection, anchor: tuple[int, bytes] | None = None
-) -> Verdict:
+def verify_database(database: Database, anchor: tuple[int, bytes] | None = None) -> Verdict:
     """Recompute the chain of an open journal; see `verify`."""
     previous, rows, anchored = GENESIS, 0, b""
     try:
-        for entry, recorded in _rows(connection, "ORDER BY seq"):
+        for entry, recorded in _rows(database, "ORDER BY seq"):
             rows += 1
             if entry.seq != rows:
                 return Verdict(rows, rows - 1, previous, f"row {rows} must follow, is missing")
@@ -77,9 +75,9 @@ def tail(path: Path, count: int, after_seq: int = 0) -> list[dict[str, object]]:
     Raises:
         StorageError: the file cannot be read.
     """
-    with open_for_reading(path) as connection:
+    with open_for_reading(path) as database:
         newest = f"WHERE seq > {int(after_seq)} ORDER BY seq DESC LIMIT {int(count)}"
-        rows = [_document(entry, digest) for entry, digest in _rows(connection, newest)]
+        rows = [_document(entry, digest) for entry, digest in _rows(database, newest)]
     return rows[::-1]
 
 
@@ -89,18 +87,18 @@ def export(path: Path) -> Iterator[bytes]:
     Raises:
         StorageError: the file cannot be read.
     """
-    with open_for_reading(path) as connection:
-        for entry, digest in _rows(connection, "ORDER BY seq"):
+    with open_for_reading(path) as database:
+        for entry, digest in _rows(database, "ORDER BY seq"):
             yield json.dumps(_document(entry, digest), separators=(",", ":")).encode()
 
 
-def read_state(connection: apsw.Connection, key: str) -> bytes | None:
+def read_state(database: Database, key: str) -> bytes | None:
     """Return a state value, None where there is none.
 
     Raises:
         StorageError: it does not match its checksum.
     """
-    row = connection.execute("SELECT value, sum FROM state WHERE key = ?", (key,)).fetchone()
+    row = next(database.rows("SELECT value, sum FROM state WHERE key = ?", (key,)), None)
     if row is None:
         return None
     value, checksum = cast("tuple[bytes, bytes]", row)
@@ -109,11 +107,11 @@ def read_state(connection: apsw.Connection, key: str) -> bytes | None:
     return value
 
 
-def _rows(connection: apsw.Connection, clause: str) -> Iterator[tuple[Entry, bytes]]:
+def _rows(database: Database, clause: str) -> Iterator[tuple[Entry, bytes]]:
     # The clause is built from integers and literals of this module alone.
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM entry {clause}"):  # noqa: S608
-        *words, digest = cast("_Row", row)
-        yield Entry(*words), digest
+    for row in database.rows(f"SELECT {_COLUMNS} FROM entry {clause}"):  # noqa: S608
+        seq, t_ns, boot_ns, boot, run, account, kind, body, digest = cast("_Row", row)
+        yield Entry(seq, t_ns, boot_ns, boot, run, account, kind, body), digest
 
 
 def _document(entry: Entry, digest: bytes) -> dict[str, object]:

@@ -20,7 +20,7 @@ from edgeguard.clock import Clock, SystemClock
 from edgeguard.errors import StorageError
 from edgeguard.journal.chain import GENESIS, Entry, chain_hash, state_sum
 from edgeguard.journal.database import open_for_writing
-from edgeguard.journal.reading import Verdict, read_state, verify_connection
+from edgeguard.journal.reading import Verdict, read_state, verify_database
 
 QUEUE_MAX: Final = 10_000
 """Rows waiting; one more is refused, which makes storage untrusted: the disk is hung."""
@@ -104,8 +104,8 @@ class Journal:
         self._run = run
         self._boot = boot
         self.was_created = not path.exists()
-        self._connection = open_for_writing(path)
-        self.verdict: Verdict = verify_connection(self._connection, anchor)
+        self._database = open_for_writing(path)
+        self.verdict: Verdict = verify_database(self._database, anchor)
         self._head = (self.verdict.head_seq, self.verdict.head_hash or GENESIS)
         self._queue: queue.Queue[_Job] = queue.Queue(QUEUE_MAX)
         self._stop = threading.Event()
@@ -126,7 +126,7 @@ class Journal:
             StorageError: it is damaged or cannot be read.
         """
         try:
-            return read_state(self._connection, key)
+            return read_state(self._database, key)
         except apsw.Error as error:
             raise StorageError(f"state {key!r} must be readable, was not: {error}") from error
 
@@ -171,7 +171,7 @@ class Journal:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
                 return False
-        self._connection.close()
+        self._database.close()
         return not self.fault
 
     def _put(self, job: _Row | _Value, on_settled: OnSettled | None) -> Ticket:
@@ -210,7 +210,7 @@ class Journal:
         head = self._head
         if not error:
             try:
-                with self._connection:
+                with self._database.transaction():
                     for job, ticket in group:
                         head = self._insert(job, ticket, head)
             except apsw.Error as caught:
@@ -225,7 +225,7 @@ class Journal:
         self, job: _Row | _Value, ticket: Ticket, head: tuple[int, bytes]
     ) -> tuple[int, bytes]:
         if isinstance(job, _Value):
-            self._connection.execute(
+            self._database.run(
                 "INSERT INTO state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET "
                 "value = ?2, sum = ?3, t_ns = ?4",
                 (job.key, job.value, state_sum(job.key, job.value), job.t_ns),
@@ -236,7 +236,7 @@ class Journal:
             seq, job.t_ns, job.boot_ns, self._boot, self._run, job.account, job.kind, job.body
         )
         digest = chain_hash(previous, entry)
-        self._connection.execute(
+        self._database.run(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*msgspec.structs.astuple(entry), digest),
         )

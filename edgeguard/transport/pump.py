@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import zmq
 
@@ -51,7 +51,7 @@ class Pump:
         self._on_frames = on_frames
         self._on_error = on_error
         self._budget = budget
-        self._descriptor = socket.getsockopt(zmq.FD)
+        self._descriptor = cast("int", socket.getsockopt(zmq.FD))
         self._is_running = False
         self._is_armed = False
         self._poll = select.poll() if hasattr(select, "poll") else None
@@ -86,9 +86,12 @@ class Pump:
             return
         if self._poll is not None and self._poll.poll(0):
             return
-        if self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        if self._is_waiting():
             self.rescues += 1
             self._drain()
+
+    def _is_waiting(self) -> bool:
+        return bool(cast("int", self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _again(self) -> None:
         self._is_armed = False
@@ -112,7 +115,7 @@ class Pump:
                 if not self._is_running:
                     return
         self.received += taken
-        if taken == self._budget or self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        if taken == self._budget or self._is_waiting():
             self.kick()
 
 

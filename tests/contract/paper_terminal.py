@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgeguard.broker.paper import PaperControl, PaperTerminal, SocketConnection
 from edgeguard.broker.paper import constants as c
@@ -40,7 +39,8 @@ class Running:
 
     def __init__(self, socket: Path, *more: str) -> None:
         self.socket = socket
-        self.process = subprocess.Popen(argv(socket, *more), env=environment())
+        self._clients: list[PaperTerminal] = []
+        self.process = subprocess.Popen(argv(socket, *more), env=environment())  # noqa: S603
         self.mt5 = self._connect()
         self.control = PaperControl(str(socket))
         self.control.admin("market", open=True)
@@ -58,12 +58,14 @@ class Running:
         """Return one more client, initialised."""
         client = connect(self.socket)
         assert client.initialize()
+        self._clients.append(client)
         return client
 
     def stop(self) -> None:
         """End the process if it still runs."""
         self.control.close()
-        self.mt5.shutdown()
+        for client in (self.mt5, *self._clients):
+            client.shutdown()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -79,7 +81,7 @@ def running(socket: Path, *more: str) -> Generator[Running]:
         terminal.stop()
 
 
-def buy(volume: float = 0.1, symbol: str = "EURUSD", **more: Any) -> dict[str, Any]:
+def buy(volume: float = 0.1, symbol: str = "EURUSD", **more: object) -> dict[str, object]:
     """Return a market buy."""
     return {
         "action": c.TRADE_ACTION_DEAL,

@@ -1,4 +1,4 @@
-"""The paper terminal as a process of its own: who dies takes nobody else along, and who hangs hangs.
+"""The paper terminal as a process of its own: who dies takes nobody along, and who hangs hangs.
 
 Every test talks to real processes over a real socket. None sleeps to synchronise: they wait on
 answers, on exits, or on threads that must still be blocked.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeguard.broker.paper import PaperControl, dump_spec, presets
+from edgeguard.broker.paper import PaperControl, PaperTerminal, dump_spec, presets
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.wire import FrameBuffer, RequestFrame, pack, unpack_reply
 from tests.contract.paper_terminal import (
@@ -45,6 +45,13 @@ def terminal(folder: Path) -> Iterator[Running]:
     """A running terminal."""
     with running(folder / "t.sock") as started:
         yield started
+
+
+def run(command: list[str]) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command of this test to its end."""
+    return subprocess.run(  # noqa: S603
+        command, env=environment(), capture_output=True, check=False, timeout=STUCK_S
+    )
 
 
 def test_trades_go_through_and_are_counted(terminal: Running) -> None:
@@ -90,7 +97,7 @@ def test_killed_client_leaves_the_book(terminal: Running) -> None:
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", code, str(terminal.socket)]
-    done = subprocess.run(command, env=environment(), check=False, timeout=STUCK_S)
+    done = run(command)
     assert done.returncode == -signal.SIGKILL
     assert terminal.client().positions_total() == 1
 
@@ -188,9 +195,13 @@ def test_hanging_terminal_blocks_everybody_but_the_admin(terminal: Running) -> N
     terminal.control.admin("faults", plan={"rules": [rule]})
     others = [terminal.client() for _ in range(2)]
     done: list[object] = []
+
+    def read(other: PaperTerminal) -> None:
+        done.append(other.positions_total())
+
     threads = [
         threading.Thread(target=lambda: done.append(terminal.mt5.account_info())),
-        *(threading.Thread(target=lambda x=x: done.append(x.positions_total())) for x in others),
+        *(threading.Thread(target=read, args=(other,)) for other in others),
     ]
     threads[0].start()
     while terminal.control.admin("counters")["firings"] == {}:
@@ -249,9 +260,8 @@ def test_holding_the_gil_stops_every_thread_of_the_client(terminal: Running) -> 
     counted: list[int] = []
     for hold in ("1", "0"):
         command = [sys.executable, "-c", code, str(terminal.socket), hold]
-        done = subprocess.run(
-            command, env=environment(), capture_output=True, check=True, timeout=STUCK_S
-        )
+        done = run(command)
+        assert done.returncode == 0, done.stderr
         counted.append(int(done.stdout))
     assert counted[0] * 2 < counted[1]
 
@@ -346,9 +356,9 @@ def test_admin_refuses_with_a_sentence(
     terminal: Running, name: str, params: dict[str, object], text: str
 ) -> None:
     """Wrong admin requests are answered, not obeyed, and the process goes on."""
-    with pytest.raises(ValueError, match=r".") as refused:
+    with pytest.raises(ValueError, match=r".") as raised:
         terminal.control.admin(name, **params)
-    assert text in str(refused.value)
+    assert text in str(raised.value)
     assert terminal.mt5.positions_total() == 0
 
 
@@ -366,7 +376,9 @@ def test_admin_family_is_not_on_the_surface(terminal: Running) -> None:
     assert terminal.control.admin("dump")["balance"] == 100_000.0
 
 
-@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 64, b"\x00\x00\x00\x01\xc1"])
+@pytest.mark.parametrize(
+    "garbage", [b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 64, b"\x00\x00\x00\x01\xc1"]
+)
 def test_garbage_ends_its_own_connection_alone(terminal: Running, garbage: bytes) -> None:
     """A peer that talks nonsense is cut off; the others notice nothing."""
     with socket.socket(socket.AF_UNIX) as stream:
@@ -378,7 +390,7 @@ def test_garbage_ends_its_own_connection_alone(terminal: Running, garbage: bytes
 
 @pytest.mark.parametrize(
     "values",
-    [[], [1], ["x"] * 17, None, "text"],
+    [["x"] * 17, [1, 0, 0, "EURUSD", "1.0"], [-1.5], None, "text"],
 )
 def test_wrong_arguments_from_a_foreign_client_do_not_kill_the_process(
     terminal: Running, values: object
@@ -396,17 +408,14 @@ def test_wrong_arguments_from_a_foreign_client_do_not_kill_the_process(
     assert terminal.mt5.positions_total() == 0
 
 
-def run(folder: Path, *more: str) -> "subprocess.CompletedProcess[bytes]":
+def refused(folder: Path, *more: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a terminal that is expected to refuse to start."""
-    command = argv(folder / "t.sock", *more)
-    return subprocess.run(
-        command, env=environment(), capture_output=True, check=False, timeout=STUCK_S
-    )
+    return run(argv(folder / "t.sock", *more))
 
 
 def test_second_terminal_on_a_socket_is_refused(terminal: Running, folder: Path) -> None:
     """Exit code 4 and one sentence; the first goes on."""
-    second = run(folder)
+    second = refused(folder)
     assert second.returncode == 4
     assert b"already listens" in second.stderr
     assert terminal.mt5.positions_total() == 0
@@ -425,9 +434,9 @@ def test_socket_left_by_a_crash_is_taken_over(folder: Path) -> None:
 def test_folder_open_to_others_is_refused(folder: Path) -> None:
     """Exit code 3: who can open the folder could trade."""
     folder.chmod(0o755)
-    refused = run(folder)
-    assert refused.returncode == 3
-    assert b"0700" in refused.stderr
+    done = refused(folder)
+    assert done.returncode == 3
+    assert b"0700" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -446,11 +455,11 @@ def test_wrong_specs_are_refused_with_where_and_what(
     """Exit code 3 and a sentence with the key; never a traceback."""
     spec = folder / "spec.json"
     spec.write_text(text)
-    refused = run(folder, "--spec", str(spec))
-    assert refused.returncode == 3
-    assert problem in refused.stderr
-    assert b"Traceback" not in refused.stderr
-    assert run(folder, "--spec", str(folder / "none.json")).returncode == 3
+    done = refused(folder, "--spec", str(spec))
+    assert done.returncode == 3
+    assert problem in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert refused(folder, "--spec", str(folder / "none.json")).returncode == 3
 
 
 def test_spec_file_round_trip(folder: Path) -> None:
@@ -482,7 +491,7 @@ def test_prices_from_a_seed_and_from_another_socket(folder: Path) -> None:
                     pass
             while terminal.control.admin("counters")["ticks"] < 30:
                 pass
-    assert run(folder, "--prices", "carrier-pigeon").returncode == 3
+    assert refused(folder, "--prices", "carrier-pigeon").returncode == 3
 
 
 def test_term_ends_the_process_cleanly(terminal: Running) -> None:

@@ -1,6 +1,7 @@
 """A guard in a process of its own, and everybody who talks to it, on real sockets.
 
-Nothing here sleeps to synchronise: every wait is for a socket, a process or a page, with a deadline.
+Nothing here sleeps to synchronise: every wait is for a socket, a process or a page, with a
+deadline.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import zmq
 
+from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.codec.native import decode, encode
 from edgeguard.config.model import AccountConfig, Config, FeedConfig, GuardConfig, SymbolConfig
 from edgeguard.config.paths import Paths
@@ -33,6 +35,7 @@ from edgeguard.messages import (
 )
 from edgeguard.transport import Client, make_context, publisher, subscriber
 
+CLOCK = SystemClock()
 DEADLINE_S = 10.0
 """Far above anything that these tests wait for: reaching it is a failure, never a result."""
 RUNNER = """
@@ -97,9 +100,9 @@ class FakeBroker:
         self._router.setsockopt(zmq.LINGER, 0)
         self._router.bind(paths.broker(self.config.id))
         self._publisher = publisher(self._context, paths.feeds_bind, bind=False)
-        self._epoch = time.time_ns()
+        self._epoch = CLOCK.wall_ns()
         self._seq = 0
-        self._last = 0.0
+        self._last = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -116,7 +119,7 @@ class FakeBroker:
                 command = decode(payload)
                 assert isinstance(command, BrokerCommand)
                 self._obey(identity, command)
-            if self.answers_reads and time.monotonic() - self._last > 0.2:
+            if self.answers_reads and CLOCK.boot_ns() - self._last > NS_PER_S // 5:
                 self._snapshot(0)
 
     def _obey(self, identity: bytes, command: BrokerCommand) -> None:
@@ -136,11 +139,13 @@ class FakeBroker:
                 self._say(identity, command, "not_flat")
 
     def _say(self, identity: bytes, command: BrokerCommand, kind: str) -> None:
-        event = BrokerEvent(self.config.id, command.id, time.time_ns(), kind, command.halt_id, kind)
+        event = BrokerEvent(
+            self.config.id, command.id, CLOCK.wall_ns(), kind, command.halt_id, kind
+        )
         self._router.send_multipart((identity, encode(event)))
 
     def _snapshot(self, request: int) -> None:
-        self._last = time.monotonic()
+        self._last = CLOCK.boot_ns()
         self._seq += 1
         config = self.config
         snapshot = AccountSnapshot(
@@ -148,7 +153,7 @@ class FakeBroker:
             source="terminal",
             epoch=self._epoch,
             seq=self._seq,
-            t_ns=time.time_ns(),
+            t_ns=CLOCK.wall_ns(),
             balance="100000.00",
             equity=self.equity,
             credit="0",
@@ -202,7 +207,7 @@ class GuardProcess:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-c", RUNNER, str(self._file), self.engine, str(ROOT)],
             stderr=subprocess.PIPE,
             text=True,
@@ -255,9 +260,14 @@ class World:
             sent = client.command(verb, operator="tester", reason=reason, **args)
             return list(client.replies(sent, DEADLINE_S))
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> dict[str, Any]:
         """Return the status document."""
         return msgspec.json.decode(self.command("status")[-1].body)
+
+    def halt_id(self) -> str:
+        """Return the id of the halt in force, empty for none."""
+        halt = self.status()["halt"]
+        return halt["id"] if halt else ""
 
     def until_open(self) -> None:
         until(lambda: isinstance(self.gate.check(), Permit), lambda: str(self.gate.check()))
@@ -274,7 +284,7 @@ class World:
 
 
 @contextmanager
-def running(config: Config, engine: str = "fake") -> Iterator[World]:
+def running(config: Config, engine: str = "fake") -> Generator[World]:
     """Run a world until its gate is open."""
     world = World(config, engine)
     try:
@@ -289,9 +299,9 @@ def until(
     claim: Callable[[], object], describe: Callable[[], str] = str, deadline_s: float = DEADLINE_S
 ) -> None:
     """Wait until a claim holds; look again every millisecond."""
-    end = time.monotonic() + deadline_s
+    end = CLOCK.boot_ns() + int(deadline_s * NS_PER_S)
     pause = threading.Event()
     while not claim():
-        if time.monotonic() > end:
+        if CLOCK.boot_ns() > end:
             raise AssertionError(f"not within {deadline_s} s: {describe()}")
         pause.wait(0.001)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from edgeguard.errors import InUseError
 from edgeguard.gate import Gate, Refusal
 from edgeguard.reporter import Reporter
-from tests.process.guard_rig import World, make_config, running, until
+from tests.process.guard_rig import GuardProcess, make_config, running, until
 
 
 def test_loss_on_a_snapshot_halts_page_and_wire_and_flattens(tmp_path: Path) -> None:
@@ -20,7 +21,6 @@ def test_loss_on_a_snapshot_halts_page_and_wire_and_flattens(tmp_path: Path) -> 
         until(lambda: world.brokers[0].flattens)
         until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
         halt = world.status()["halt"]
-        assert isinstance(halt, dict)
         assert halt["trigger"] == "daily_loss"
         assert halt["durable"] is True
         assert world.brokers[0].flattens[0].halt_id == halt["id"]
@@ -41,8 +41,6 @@ def test_killed_guard_closes_the_gate_and_comes_back_halted(tmp_path: Path) -> N
         world.start()
         until(lambda: world.observer.beats and world.observer.beats[-1].state == "HALTED")
         again = world.status()["halt"]
-        assert isinstance(halt, dict)
-        assert isinstance(again, dict)
         assert again["id"] == halt["id"]
         assert again["t_ns"] == halt["t_ns"]
         assert isinstance(Gate(world.paths.run_dir, "A").check(), Refusal)
@@ -72,13 +70,12 @@ def test_resume_needs_the_halts_id_and_opens_gates_that_latched_it(tmp_path: Pat
     with running(make_config(tmp_path)) as world:
         world.command("halt", timeout="5")
         world.until_code("HALTED")
-        halt = world.status()["halt"]
-        assert isinstance(halt, dict)
+        halt_id = world.halt_id()
         assert world.command("resume", halt_id="other")[-1].stage == "refused"
-        assert world.command("resume", reason="", halt_id=halt["id"])[-1].stage == "refused"
-        assert world.command("resume", halt_id=halt["id"])[-1].stage == "done"
+        assert world.command("resume", reason="", halt_id=halt_id)[-1].stage == "refused"
+        assert world.command("resume", halt_id=halt_id)[-1].stage == "done"
         world.until_open()
-        assert world.command("resume", halt_id=halt["id"])[-1].stage == "refused"
+        assert world.command("resume", halt_id=halt_id)[-1].stage == "refused"
 
 
 def test_pause_on_errors_releases_by_itself_and_lets_nothing_be_closed(tmp_path: Path) -> None:
@@ -97,7 +94,7 @@ def test_operators_pause_survives_a_kill_and_ends_by_his_word(tmp_path: Path) ->
     with running(make_config(tmp_path)) as world:
         assert world.command("pause")[-1].stage == "done"
         world.until_code("PAUSED")
-        until(lambda: world.status()["guard"]["storage"]["latch_row"] >= 2)  # type: ignore[index]
+        until(lambda: world.status()["guard"]["storage"]["latch_row"] >= 2)
         world.guard.kill()
         world.start()
         world.until_code("PAUSED")
@@ -108,12 +105,9 @@ def test_operators_pause_survives_a_kill_and_ends_by_his_word(tmp_path: Path) ->
 def test_second_guard_on_one_state_directory_is_refused(tmp_path: Path) -> None:
     """P24: the second guard ends with exit code 4 and one sentence, the first goes on."""
     with running(make_config(tmp_path)) as world:
-        second = World.__new__(World)
-        from tests.process.guard_rig import GuardProcess
-
-        second.guard = GuardProcess(world.config)
-        second.guard.start()
-        assert second.guard.wait() == 4
-        assert "another runs on it already" in second.guard.stderr
-        assert "Traceback" not in second.guard.stderr
+        second = GuardProcess(world.config)
+        second.start()
+        assert second.wait() == InUseError.exit_code
+        assert "another runs on it already" in second.stderr
+        assert "Traceback" not in second.stderr
         assert world.gate.check()

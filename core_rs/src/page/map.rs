@@ -1,4 +1,4 @@
-//! The mapping itself: the one place in EdgeGuard with `unsafe`.
+//! The mapping itself: the one place in `EdgeGuard` with `unsafe`.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -77,10 +77,14 @@ fn is_resumed(words: &impl Words, halt: u64) -> bool {
     (0..RESUMED_MAX).any(|index| words.load(word::RESUMED.saturating_add(index)) == halt)
 }
 
-/// Judges the account at `boot_ns`. The clock must have been read after the page was attached;
-/// the beat is loaded here, so a clock read before the call makes a fresh beat look ahead by the
-/// time between, which [`BEAT_AHEAD_NS_MAX`] allows for.
-pub fn judge(words: &impl Words, latch: &mut Latch, boot_ns: u64) -> Code {
+/// Judges the account at `boot_ns`. `clock` is asked again where the beat is later than that: a
+/// reader that was held up between its clock and this load sees an honest beat from its future.
+pub fn judge(
+    words: &impl Words,
+    latch: &mut Latch,
+    boot_ns: u64,
+    clock: impl Fn() -> u64,
+) -> Code {
     if words.load(word::MAGIC) != MAGIC || words.load(word::LAYOUT) != LAYOUT {
         return if latch.halt != 0 || latch.manual != 0 { Code::Halted } else { Code::Missing };
     }
@@ -90,6 +94,7 @@ pub fn judge(words: &impl Words, latch: &mut Latch, boot_ns: u64) -> Code {
     }
     let beat = words.load(word::BEAT);
     let lease = words.load(word::LEASE).min(LEASE_NS_MAX);
+    let boot_ns = if beat > boot_ns { clock() } else { boot_ns };
     let is_fresh = beat <= boot_ns.saturating_add(BEAT_AHEAD_NS_MAX)
         && boot_ns.saturating_sub(beat) < lease
         && words.load(word::STREAK) >= STREAK_MIN;
@@ -172,8 +177,9 @@ impl PageReader {
         }
     }
 
-    /// Answers whether the account may open risk, at the caller's `CLOCK_BOOTTIME`.
-    pub fn check(&mut self, boot_ns: u64) -> Code {
+    /// Answers whether the account may open risk, by the caller's `CLOCK_BOOTTIME`.
+    pub fn check(&mut self, clock: impl Fn() -> u64) -> Code {
+        let boot_ns = clock();
         if boot_ns >= self.whole_until_ns || self.map.is_none() {
             let code = self.attach(boot_ns);
             if code != Code::Open {
@@ -182,15 +188,15 @@ impl PageReader {
             }
         }
         match &self.map {
-            Some(map) => judge(map, &mut self.latch, boot_ns),
+            Some(map) => judge(map, &mut self.latch, boot_ns, clock),
             None => Code::Missing,
         }
     }
 
     /// Answers for scopes (their hash words) as well; a scope seen halted stays closed until the
     /// page itself says that it is active again.
-    pub fn check_scopes(&mut self, boot_ns: u64, scopes: &[u64]) -> Code {
-        let code = self.check(boot_ns);
+    pub fn check_scopes(&mut self, clock: impl Fn() -> u64, scopes: &[u64]) -> Code {
+        let code = self.check(clock);
         let Some(map) = &self.map else { return code };
         for scope in scopes {
             let known = self.scopes_latched.contains(scope);

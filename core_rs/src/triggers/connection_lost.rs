@@ -73,9 +73,18 @@ impl Source {
         }
     }
 
-    /// Suspends the deadline: planned work on that source.
-    pub const fn suspend(&mut self, until: i64) {
-        self.suspended_until = until;
+    /// Suspends the deadline until a boot time, or ends that: planned work on that source.
+    pub fn suspend(&mut self, until: Option<i64>, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
+        self.suspended_until = until.unwrap_or(i64::MIN);
+        if self.armed && self.status != Status::Halted {
+            let due = self.last_proof.saturating_add(limits.connection_lost_ns).saturating_add(1);
+            self.timer.set(queue, Due::Connection(number), due.max(now.boot_ns.saturating_add(1)));
+        }
+    }
+
+    /// Returns whether its silence counts now: no planned work is announced.
+    pub const fn is_due(&self, now: Now) -> bool {
+        now.boot_ns >= self.suspended_until
     }
 
     /// The source speaks without proof: it is armed, and its silence counts from its first word.

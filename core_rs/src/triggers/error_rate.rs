@@ -156,13 +156,18 @@ impl ErrorRate {
         }
     }
 
-    /// The pause ends when the error that keeps the window above half leaves it.
+    /// Two instants matter: when the window no longer breaks the limit (a warning may be due), and when
+    /// it holds at most half of it (the pause ends).
     fn schedule(&mut self, limits: &Limits, queue: &mut Queue) {
-        if self.status != Status::Paused || self.sticky {
+        let max = limits.errors_per_minute;
+        let keep = if self.times.len() > max {
+            max
+        } else if self.status == Status::Paused && !self.sticky {
+            max / 2
+        } else {
             self.timer.clear();
             return;
-        }
-        let keep = limits.errors_per_minute / 2;
+        };
         let last = self.times.len().checked_sub(keep.saturating_add(1)).and_then(|at| self.times.get(at));
         if let Some(at) = last {
             let due = at.saturating_add(WINDOW_NS);
@@ -175,22 +180,20 @@ impl ErrorRate {
         &mut self.timer
     }
 
-    /// Ends the pause: its deadline fell due.
+    /// Errors have left the window: the pause may end, or the limit is no longer broken.
     pub fn on_deadline(&mut self, limits: &Limits, queue: &mut Queue, ctx: &mut Context<'_>) {
-        self.expire(ctx.now.boot_ns, limits);
-        if self.status != Status::Paused || self.sticky {
-            return;
+        self.review(limits, ctx);
+        let is_quiet = self.times.len() <= limits.errors_per_minute / 2;
+        if self.status == Status::Paused && !self.sticky && is_quiet {
+            self.status = Status::Clear;
+            self.budget.spend(ctx.now.boot_ns);
+            ctx.out.push(self.finding(Action::Release, limits));
         }
-        if self.times.len() > limits.errors_per_minute / 2 {
-            self.schedule(limits, queue);
-            return;
-        }
-        self.status = Status::Clear;
-        self.budget.spend(ctx.now.boot_ns);
-        ctx.out.push(self.finding(Action::Release, limits));
+        self.schedule(limits, queue);
     }
 
-    fn finding(&self, action: Action, limits: &Limits) -> Finding {
+    /// Returns a line of this trigger.
+    pub fn finding(&self, action: Action, limits: &Limits) -> Finding {
         Finding {
             value: Some(self.times.len().to_string()),
             threshold: Some(limits.errors_text.clone()),

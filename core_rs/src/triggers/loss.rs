@@ -31,6 +31,17 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Returns the reading with the larger share lost.
+    pub fn stricter(self, other: Self) -> Self {
+        if self.breach != other.breach {
+            return if self.breach { self } else { other };
+        }
+        let (left, right) = (self.loss.saturating_mul(other.base), other.loss.saturating_mul(self.base));
+        if right > left { other } else { self }
+    }
+}
+
 /// Returns whether `loss / base > threshold x percent / 100`, exactly.
 pub fn exceeds(loss: i128, base: i128, limit: &Threshold, percent: i128) -> bool {
     let unit = pow10(u32::from(limit.value.scale())).unwrap_or(i128::MAX);

@@ -55,6 +55,7 @@ pub struct SpreadWatch {
     next_sample: i64,
     run: i64,
     paused_at: i64,
+    frozen: Option<Bounds>,
     hold_since: Option<i64>,
     last_spread: i64,
     timer: Timer,
@@ -74,6 +75,7 @@ impl SpreadWatch {
             next_sample: i64::MIN,
             run: 0,
             paused_at: 0,
+            frozen: None,
             hold_since: None,
             last_spread: 0,
             timer: Timer::default(),
@@ -166,6 +168,7 @@ impl SpreadWatch {
         self.status = Status::Paused;
         self.run = 0;
         self.paused_at = ctx.now.boot_ns;
+        self.frozen = self.bounds;
         self.hold_since = None;
         self.sticky = self.budget.is_spent(ctx.now.boot_ns);
         ctx.out.push(self.finding(Action::Pause, spread, symbol, step.limits, ctx));
@@ -255,6 +258,8 @@ impl SpreadWatch {
             });
         } else if self.status == Status::Clear {
             self.bounds = None;
+        } else {
+            self.bounds = self.frozen;
         }
         let bucket_until = if self.facts.profile.is_empty() { i64::MAX } else { step.bucket.until };
         self.bounds_until = self.window.next_expiry().min(bucket_until);
@@ -289,6 +294,11 @@ pub struct Step<'a> {
     pub session: &'a mut Session,
     /// The quarter hour of the week.
     pub bucket: Bucket,
+}
+
+/// Returns a line of this trigger at the last spread.
+pub fn pause_finding(watch: &SpreadWatch, action: Action, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
+    watch.finding(action, watch.last_spread, symbol, limits, ctx)
 }
 
 fn was_open(session: &mut Session, since: i64, until: i64, now: Now) -> bool {

@@ -4,6 +4,8 @@ Each function returns what the next step needs or raises RefusalError with the r
 reference/mt5.md section 3. The order in which they are asked is that of market.py and pendings.py.
 """
 
+import math
+
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper import unexported as u
 from edgeguard.broker.paper.answer import RefusalError, Request
@@ -49,6 +51,13 @@ def request_rate(venue: Venue) -> None:
     if len(recent) >= allowed:
         raise RefusalError(c.TRADE_RETCODE_TOO_MANY_REQUESTS)
     recent.append(venue.now_ns)
+
+
+def finite(request: Request) -> None:
+    """Refuse infinite and undefined numbers, which the client's type check lets through."""
+    numbers = (request.volume, request.price, request.stoplimit, request.sl, request.tp)
+    if not all(math.isfinite(number) for number in numbers):
+        raise RefusalError(c.TRADE_RETCODE_INVALID)
 
 
 def symbol(venue: Venue, name: str) -> SymbolSpec:

@@ -90,7 +90,7 @@ class LocalConnection:
         fate = self._server.begin(method, args, self._now_ns())
         if fate.before_ns:
             self._sleep_ns(fate.before_ns)
-        reply = self._server.finish(method, args, fate, self._now_ns())
+        reply = self._server.finish(method, fate, self._now_ns())
         if fate.hang:
             raise HungError(method)
         if fate.after_ns:

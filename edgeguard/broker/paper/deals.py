@@ -49,7 +49,7 @@ def _hedge(venue: Venue, order: Order, fill: Fill) -> Deal:
     target = venue.book.positions.get(fill.target)
     if target is not None:
         return _reduce(venue, order, fill, target)
-    own = venue.book.positions.get(order.ticket)
+    own = venue.position_of(order.ticket)
     return _open(venue, order, fill) if own is None else _add(venue, order, fill, own)
 
 
@@ -127,7 +127,7 @@ def _open(venue: Venue, order: Order, fill: Fill) -> Deal:
         time_msc=venue.wall_ms,
         time_update_msc=venue.wall_ms,
     )
-    venue.book.positions[position.ticket] = position
+    venue.put_position(position)
     order.position_id = position.identifier
     deal = _record(
         venue, order, fill, Effect(entry=c.DEAL_ENTRY_IN, position_id=position.identifier)
@@ -227,8 +227,7 @@ def _reverse(venue: Venue, order: Order, fill: Fill, held: Position) -> Deal:
         time_msc=venue.wall_ms,
         time_update_msc=venue.wall_ms,
     )
-    venue.book.positions[turned.ticket] = turned
-    venue.margin_cache = None
+    venue.put_position(turned)
     mark(venue, turned)
     return deal
 

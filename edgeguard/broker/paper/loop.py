@@ -197,7 +197,7 @@ class Loop:
 
     def _run(self, peer: Peer, frame: RequestFrame, fate: CallFate) -> None:
         """Carry a call out and answer it, late or never if its fate says so."""
-        reply = self.server.finish(frame.method, frame.args, fate, self.clock.wall_ns())
+        reply = self.server.finish(frame.method, fate, self.clock.wall_ns())
         self.on_change()
         if fate.hang:
             self._hang(peer, frame, fate, reply)

@@ -118,18 +118,18 @@ def symbols(names: Iterable[str] = tuple(SYMBOLS)) -> tuple[SymbolSpec, ...]:
     return tuple(SYMBOLS[name]() for name in names)
 
 
-def hedging(names: Iterable[str] = tuple(SYMBOLS), **account: Any) -> PaperSpec:  # noqa: ANN401
+def hedging(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperSpec:  # noqa: ANN401
     """Return a hedging account; keywords override fields of AccountSpec."""
     return PaperSpec(account=AccountSpec(**account), symbols=symbols(names), rates=dict(RATES))
 
 
-def netting(names: Iterable[str] = tuple(SYMBOLS), **account: Any) -> PaperSpec:  # noqa: ANN401
+def netting(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperSpec:  # noqa: ANN401
     """Return a netting account; keywords override fields of AccountSpec."""
     mode = c.ACCOUNT_MARGIN_MODE_RETAIL_NETTING
     return hedging(names, **{"margin_mode": mode, **account})
 
 
-def exchange(names: Iterable[str] = tuple(SYMBOLS), **account: Any) -> PaperSpec:  # noqa: ANN401
+def exchange(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperSpec:  # noqa: ANN401
     """Return an exchange account: netting, Exchange execution, a book of 10 lots a side."""
     spec = netting(names, **{"margin_mode": c.ACCOUNT_MARGIN_MODE_EXCHANGE, **account})
     changed = tuple(

@@ -17,14 +17,12 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from edgeguard.broker.paper import presets
 from edgeguard.broker.paper.loop import Loop
 from edgeguard.broker.paper.prices import PriceSource, price_source
 from edgeguard.broker.paper.server import PaperServer
 from edgeguard.broker.paper.spec import PaperSpec, load_spec
-from edgeguard.broker.paper.state import Book
+from edgeguard.broker.paper.state_file import StateFile
 from edgeguard.clock import SystemClock
 from edgeguard.errors import ConfigError, EdgeGuardError, InUseError
 
@@ -92,45 +90,6 @@ def _take_lock(lock: int, path: Path) -> None:
         else:
             return
     raise InUseError(f"another paper terminal already listens on {path}")
-
-
-class StateFile:
-    """Saves the book after each change, so that a killed terminal comes back with its positions.
-
-    The real broker keeps positions when a terminal dies; a file does that for the paper one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Take where to save; nothing is read or written yet."""
-        self._path = path
-        self._saved: object = None
-
-    def load(self) -> Book | None:
-        """Return the saved book, None when there is none.
-
-        Raises:
-            ConfigError: The file is not a saved book.
-        """
-        try:
-            return msgspec.msgpack.decode(self._path.read_bytes(), type=Book)
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError as error:
-            raise ConfigError(f"--state must be a saved paper book: {error}") from error
-
-    def save(self, book: Book) -> None:
-        """Write the book if anything but prices changed since the last time, atomically."""
-        mark = (
-            *(book.next_order, book.next_deal, book.next_request),
-            *(book.balance, book.credit, book.day, len(book.orders), len(book.later)),
-            msgspec.msgpack.encode(book.switches),
-        )
-        if mark == self._saved:
-            return
-        fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_bytes(msgspec.msgpack.encode(book))
-        fresh.replace(self._path)
-        self._saved = mark
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

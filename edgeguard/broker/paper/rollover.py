@@ -98,7 +98,7 @@ def reopen(venue: Venue, held: Position, shift: float) -> Position:
     held.ticket = venue.take_order_ticket()
     held.price_open = round(held.price_open - sign * shift, digits)
     held.time_update_msc = venue.wall_ms
-    venue.book.positions[held.ticket] = held
+    venue.put_position(held)
     if close_price(venue, held.symbol, held.side) > 0.0:
         mark(venue, held)
     return held

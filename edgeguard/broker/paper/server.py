@@ -28,7 +28,7 @@ from edgeguard.broker.paper.rollover import run as roll_over
 from edgeguard.broker.paper.rows import result_row
 from edgeguard.broker.paper.spec import PaperSpec
 from edgeguard.broker.paper.state import Book
-from edgeguard.broker.paper.surface import HANDLERS, Args, Desk, Reply, failed
+from edgeguard.broker.paper.surface import HANDLERS, Args, Desk, Reply, checked, failed
 from edgeguard.broker.paper.trade import send
 from edgeguard.broker.paper.triggers import expire, run_late
 from edgeguard.broker.paper.units import NS_PER_MS
@@ -42,7 +42,7 @@ class CallFate(msgspec.Struct, kw_only=True):
     ``before_ns`` and ``after_ns`` delay the execution and the answer; ``hang`` withholds the
     answer, of every client when ``hang_all``, for ``hang_ns`` (0: until it is ended); ``code`` is
     a failure the client will see, below 1, and ``execute`` whether the request is carried out
-    before it.
+    before it. ``args`` are the call's own, checked.
     """
 
     before_ns: int = 0
@@ -52,6 +52,7 @@ class CallFate(msgspec.Struct, kw_only=True):
     hang_ns: int = 0
     code: int = c.RES_S_OK
     execute: bool = True
+    args: Args = ()
     sends: list[Firing] = []
 
 
@@ -166,23 +167,27 @@ class PaperServer:
             The fate to hand to finish, after waiting ``before_ns``.
         """
         self.advance(now_ns)
-        fate = CallFate()
+        if method != "order_send" and method not in HANDLERS:
+            return CallFate(code=c.RES_E_UNSUPPORTED, execute=False)
+        try:
+            fate = CallFate(args=checked(method, args))
+        except msgspec.ValidationError:
+            return CallFate(code=c.RES_E_INVALID_PARAMS, execute=False)
         for firing in self.engine.on_call(method, self.venue.now_ns):
             name = firing.rule.name
             if name in WORLD_FAULTS:
-                disturb(self.world, firing, request_of(method, args))
+                disturb(self.world, firing, request_of(fate.args))
             elif name in SEND_FAULTS:
                 fate.sends.append(firing)
             else:
                 _apply_call_fault(fate, firing)
         return fate
 
-    def finish(self, method: str, args: Args, fate: CallFate, now_ns: int) -> Reply:
+    def finish(self, method: str, fate: CallFate, now_ns: int) -> Reply:
         """Carry a call out, unless its fate forbids, and return what the client is told.
 
         Args:
             method: A name of the MetaTrader5 surface.
-            args: Its arguments as surface.py wants them.
             fate: What begin decided.
             now_ns: The present, UTC.
 
@@ -190,24 +195,21 @@ class PaperServer:
             The reply; with a code of -10000 or below the pipe failed and no value is known.
         """
         self.advance(now_ns)
-        reply = self._carry_out(method, args, fate) if fate.execute else failed(fate.code)
+        reply = self._carry_out(method, fate) if fate.execute else failed(fate.code)
         return reply if fate.code == c.RES_S_OK else failed(fate.code)
 
-    def _carry_out(self, method: str, args: Args, fate: CallFate) -> Reply:
+    def _carry_out(self, method: str, fate: CallFate) -> Reply:
         """Run one call against the state."""
         if method == "order_send":
-            return self._order_send(args, fate)
-        handler = HANDLERS.get(method)
-        if handler is None:
-            return failed(c.RES_E_UNSUPPORTED)
+            return self._order_send(fate)
         shown = self.world.views.current(self.venue.now_ns)
-        return handler(Desk(self.venue, shown, self.history), args)
+        return HANDLERS[method](Desk(self.venue, shown, self.history), fate.args)
 
-    def _order_send(self, args: Args, fate: CallFate) -> Reply:
+    def _order_send(self, fate: CallFate) -> Reply:
         """Run order_send, with the faults of its own."""
         if self.venue.switches.tradeapi_disabled:
             return failed(c.RES_E_AUTO_TRADING_DISABLED)
-        request = msgspec.convert(args[0], Request)
+        request: Request = fate.args[0]
         lag_ms = max((f.ms for f in fate.sends if f.rule.name == "listing_lag"), default=0)
         views = self.world.views
         lagging = lag_ms > 0 or views.is_lagging
@@ -222,11 +224,9 @@ class PaperServer:
         return Reply(value=result_row(answer, request, request_id))
 
 
-def request_of(method: str, args: Args) -> Request | None:
+def request_of(args: Args) -> Request | None:
     """Return the trade request a call carries, if it carries one."""
-    if method not in ("order_send", "order_check"):
-        return None
-    return msgspec.convert(args[0], Request)
+    return args[0] if args and isinstance(args[0], Request) else None
 
 
 def _apply_call_fault(fate: CallFate, firing: Firing) -> None:

@@ -5,7 +5,7 @@ leave as msgpack can carry them. The code is that of last_error(): 1 is success.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -60,7 +60,7 @@ class Desk(msgspec.Struct):
 
 def initialize(desk: Desk, args: Args) -> Reply:
     """Accept the terminal's account; another login, server or password is refused."""
-    return login(desk, args) if args and args[0] is not None else Reply(value=True)
+    return Reply(value=True) if args[0] is None else login(desk, args)
 
 
 def login(desk: Desk, args: Args) -> Reply:
@@ -264,7 +264,7 @@ def history_orders_total(desk: Desk, args: Args) -> Reply:
 
 def order_check(desk: Desk, args: Args) -> Reply:
     """Return an OrderCheckResult row."""
-    return Reply(value=check(desk.venue, msgspec.convert(args[0], Request)))
+    return Reply(value=check(desk.venue, args[0]))
 
 
 def _traded(desk: Desk, action: int, name: str) -> SymbolSpec | None:
@@ -322,3 +322,34 @@ HANDLERS: Final[dict[str, Callable[[Desk, Args], Reply]]] = {
     )
 }
 HANDLERS["market_book_release"] = market_book_add
+
+# The arguments of each call; a client that sends others is answered -2. What is not here has none.
+_IDENTITY: Final = tuple[int | None, str | None, str | None]
+_RANGE: Final = tuple[float, float]
+_SELECTION: Final = tuple[int | None, str | None]
+_HISTORY: Final = tuple[Literal["range", "ticket", "position"], float, float]
+_NAME: Final = tuple[str]
+ARGUMENTS: Final[dict[str, Any]] = {
+    "initialize": _IDENTITY,
+    "login": _IDENTITY,
+    **dict.fromkeys(("symbol_info", "symbol_info_tick"), _NAME),
+    **dict.fromkeys(("market_book_add", "market_book_release", "market_book_get"), _NAME),
+    "symbol_select": tuple[str, bool],
+    **dict.fromkeys(("positions_get", "orders_get"), _SELECTION),
+    **dict.fromkeys(("history_orders_total", "history_deals_total"), _RANGE),
+    **dict.fromkeys(("history_orders_get", "history_deals_get"), _HISTORY),
+    **dict.fromkeys(("order_check", "order_send"), tuple[Request]),
+    "order_calc_margin": tuple[int, str, float, float],
+    "order_calc_profit": tuple[int, str, float, float, float],
+    "copy_rates": tuple[Literal["from", "pos", "range"], str, int, float, float],
+    "copy_ticks": tuple[Literal["from", "range"], str, float, float, int],
+}
+
+
+def checked(method: str, args: Args) -> Args:
+    """Return a call's arguments in their types; a Request where the call takes one.
+
+    Raises:
+        msgspec.ValidationError: They are of other types or number.
+    """
+    return msgspec.convert(args, ARGUMENTS.get(method, tuple[()]))

@@ -44,6 +44,7 @@ def route(venue: Venue, request: Request, manner: Manner = AT_ONCE) -> Answer:
     """
     checks.permissions(venue)
     checks.request_rate(venue)
+    checks.finite(request)
     if request.action == c.TRADE_ACTION_DEAL:
         return market.deal(venue, request, manner)
     handler = _ROUTES.get(request.action)

@@ -87,6 +87,21 @@ class Venue:
         """Return the one position of a netting account on a symbol, if any."""
         return next(iter(self.positions_on(symbol)), None)
 
+    def position_of(self, identifier: int) -> Position | None:
+        """Return the open position of an identifier, whatever its ticket is now."""
+        found = (held for held in self.book.positions.values() if held.identifier == identifier)
+        return next(found, None)
+
+    def put_position(self, held: Position) -> None:
+        """Put a position on the book under its present ticket.
+
+        The rest of a partly filled order may open again what was closed in between: its ticket
+        is then no longer gone.
+        """
+        self.book.tickets_gone.discard(held.ticket)
+        self.book.positions[held.ticket] = held
+        self.margin_cache = None
+
     def drop_position(self, held: Position) -> None:
         """Take a position off the book under its present ticket."""
         del self.book.positions[held.ticket]

@@ -50,6 +50,9 @@ class FrameError(Exception):
     """A peer sent bytes that are no frame; the connection is of no more use."""
 
 
+# What msgspec raises for bytes that are no message: also for bad UTF-8 and for endless nesting.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _REQUESTS: Final = msgspec.msgpack.Decoder(RequestFrame)
 _REPLIES: Final = msgspec.msgpack.Decoder(ReplyFrame)
@@ -69,7 +72,7 @@ def unpack_request(body: bytes) -> RequestFrame:
     """
     try:
         frame = _REQUESTS.decode(body)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise FrameError(f"request must be a known frame: {error}") from error
     if sum(part is not None for part in (frame.call, frame.feed, frame.admin)) != 1:
         raise FrameError("request must set exactly one of call, feed and admin")
@@ -84,7 +87,7 @@ def unpack_reply(body: bytes) -> ReplyFrame:
     """
     try:
         return _REPLIES.decode(body)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise FrameError(f"reply must be a known frame: {error}") from error
 
 

@@ -301,7 +301,7 @@ class Planner:
         own = Own(intent, now_ns)
         for leg in legs:
             leg.owns.append(own)
-        self._sent = Sent(own, legs, None)
+        self._sent = Sent(own, legs, None, int(request.get("type_filling", 0)))
         return Send(intent, request, market.tick, market.spec)
 
     def _requeue(self, leg: Leg) -> None:

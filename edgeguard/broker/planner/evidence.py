@@ -1,8 +1,8 @@
 """Decide from evidence what became of own requests (`reference/reliability.md` D3).
 
-Evidence, in order: the position list after an answer that names a volume; deals; working orders;
-orders in history. Nothing found is no proof: only time plus two good reads without a trace is, and
-on a hedging account merely the leave to ask again, because the server refuses doubles there.
+An answer that names a deal is evidence by itself. For everything else, in order: working orders,
+deals, orders in history. Nothing found is no proof: only time plus two good reads without a trace
+is, and on a hedging account merely the leave to ask again, because the server refuses doubles there.
 """
 
 from __future__ import annotations
@@ -59,26 +59,6 @@ def executed_units(own: Own, deals: tuple[DealRow, ...]) -> int:
     return total
 
 
-def judge_listed(own: Own, leg: Leg, court: Court) -> Verdict | None:
-    """Return the end of a request whose answer named a volume that the list now shows.
-
-    Args:
-        own: the request.
-        leg: one of its positions, as the newest list shows it.
-        court: the read and the bounds.
-    """
-    cap = own.caps.get(leg.key)
-    if cap is None or own.answered_ns > court.obs.start_ns:
-        return None
-    if leg.row is not None and leg.identifier == own.intent.identifier and leg.units > cap:
-        return None
-    if own.state == "done":
-        return Verdict("FILLED", own.filled, "the position list shows it")
-    if own.state == "partial" and not any(own.marks(row) for row in court.obs.orders):
-        return Verdict("PARTIAL", own.filled, "the position list shows it")
-    return None
-
-
 def judge_history(own: Own, leg: Leg, court: Court) -> Verdict | None:
     """Return the end that deals and orders prove, None while the outcome stays open.
 
@@ -131,10 +111,11 @@ def _judge_traceless(own: Own, leg: Leg, court: Court) -> Verdict | None:
             )
         if waited_ns >= court.policy.hedging_resend_ns:
             own.is_released = True
+        if waited_ns < court.policy.netting_quarantine_ns:
+            return None
+    elif waited_ns < court.policy.netting_quarantine_ns:
         return None
-    if waited_ns < court.policy.netting_quarantine_ns:
-        return None
-    if court.policy.netting_unknown == "operator":
+    if not court.hedging and court.policy.netting_unknown == "operator":
         leg.blocked = f"request {own.intent.id} left no trace; an operator has to decide"
         return Verdict("ESCALATED", 0, leg.blocked)
     seconds = court.policy.netting_quarantine_ns // 1_000_000_000

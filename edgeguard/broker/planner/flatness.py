@@ -8,6 +8,7 @@ from edgeguard.broker.paper.units import to_lots
 from edgeguard.broker.planner.legs import Leg
 from edgeguard.broker.planner.model import Flat, Observation, Reappeared
 from edgeguard.broker.planner.state import Run, State
+from edgeguard.broker.planner.work import is_fifo
 
 
 class Remaining(msgspec.Struct, frozen=True):
@@ -107,4 +108,6 @@ def why_left(st: State, leg: Leg) -> str:
         return "a request for it has no known outcome yet"
     if leg.cap is not None:
         return "closed, but the terminal still lists it"
+    if is_fifo(st, leg.symbol) and not leg.pace.cause:
+        return "an older position of the symbol has to close first"
     return leg.pace.cause or "not closed yet"

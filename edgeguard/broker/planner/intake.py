@@ -62,10 +62,8 @@ def needs_history(st: State, leg: Leg, now_ns: int) -> bool:
     for own in leg.owns:
         if own.state == "sent":
             continue
-        if own.is_released and listed:
-            continue
-        fresh = now_ns - own.answered_ns < st.policy.lag_ns
-        if own.state == "done" and ((not listed) or (st.hedging and fresh)):
+        waited = now_ns - own.answered_ns
+        if own.is_released and listed and waited < st.policy.netting_quarantine_ns:
             continue
         return True
     return listed and leg.cap is not None and now_ns - leg.cap_ns > st.policy.lag_ns
@@ -90,6 +88,8 @@ def _adopt(st: State, now_ns: int) -> None:
         if intent.kind == "delete":
             unseen = OrderRow(intent.ticket, intent.symbol, -1, -1, 0.0, 0.0)
             order = st.orders.setdefault(intent.ticket, OrderLeg(unseen, now_ns))
+            # A second deletion of the same order is harmless: nothing has to wait for this one.
+            own.is_released = True
             order.owns.append(own)
             continue
         for key in own_keys(st, own):
@@ -148,7 +148,7 @@ def _note_appeared(st: State, now_ns: int, leg: Leg, row: PositionRow) -> None:
 
 def _note_flip(st: State, now_ns: int, leg: Leg) -> None:
     leg.flips += 1
-    leg.cap = None
+    leg.uncap()
     st.alarm(
         now_ns,
         "POSITION_REVERSED",
@@ -173,30 +173,21 @@ def _list_orders(st: State, now_ns: int, obs: Observation) -> None:
 
 
 def _settle(st: State, leg: Leg, court: ev.Court) -> None:
-    """End what this read proves about one leg, and lift or keep its cap.
-
-    A request that took nothing lifts the cap; the deals of the same read set it again where they
-    show less than the list does.
-    """
+    """End what this read proves about one leg, and lift or keep its cap."""
+    evidence = court.obs.evidence
     for own in list(leg.owns):
-        verdict = ev.judge_listed(own, leg, court)
-        if verdict is None:
-            before = own.is_released
-            verdict = ev.judge_history(own, leg, court)
-            if own.is_released and not before:
-                leg.cap = None
-        if verdict is None:
-            continue
-        if verdict.units == 0:
-            leg.cap = None
-        _end(st, leg, own, verdict)
+        verdict = ev.judge_history(own, leg, court)
+        if verdict is not None:
+            _end(st, leg, own, verdict)
+    if evidence is not None and leg.deals_awaited:
+        leg.deals_awaited -= {deal.ticket for deal in evidence.deals}
     _cap_by_deals(st, leg, court)
     if leg.row is None:
         expired = leg.cap is None or court.now_ns - leg.cap_ns > CAP_KEEP_NS
         if not leg.owns and expired:
             del st.legs[leg.key]
-    elif leg.cap is not None and leg.units <= leg.cap and not leg.owns:
-        leg.cap = None
+    elif leg.cap is not None and leg.units <= leg.cap and not leg.owns and st.hedging:
+        leg.uncap()
 
 
 def _end(st: State, leg: Leg, own: Own, verdict: ev.Verdict) -> None:
@@ -221,21 +212,22 @@ def _cap_by_deals(st: State, leg: Leg, court: ev.Court) -> None:
     if net is None:
         return
     held = max(0, net if leg.side == 0 else -net)
-    if held < leg.units:
-        if leg.cap is None:
-            leg.cap_ns = court.now_ns
-        leg.cap = held if leg.cap is None else min(leg.cap, held)
-        limit = st.policy.hedging_resend_ns if st.hedging else st.policy.netting_quarantine_ns
-        if court.now_ns - leg.cap_ns > limit and not leg.owns:
-            st.alarm(
-                court.now_ns,
-                "LIST_DISAGREES",
-                f"position {leg.identifier} {leg.symbol} is listed with more than its deals leave",
-                str(leg.key),
-            )
-            leg.cap = None
-    elif leg.cap is not None and not any(own.state == "done" for own in leg.owns):
-        leg.cap = None
+    if held >= leg.units:
+        if leg.cap is not None and not leg.deals_awaited:
+            leg.uncap()
+        return
+    if leg.cap is None:
+        leg.cap_ns = court.now_ns
+    leg.cap = held if leg.cap is None else min(leg.cap, held)
+    limit = st.policy.hedging_resend_ns if st.hedging else st.policy.netting_quarantine_ns
+    if court.now_ns - leg.cap_ns > limit and not leg.owns:
+        st.alarm(
+            court.now_ns,
+            "LIST_DISAGREES",
+            f"position {leg.identifier} {leg.symbol} is listed with more than its deals leave",
+            str(leg.key),
+        )
+        leg.uncap()
 
 
 def _settle_order(st: State, order: OrderLeg, court: ev.Court) -> None:
@@ -257,11 +249,12 @@ def _settle_order(st: State, order: OrderLeg, court: ev.Court) -> None:
 
 def _watch_reversal(st: State, now_ns: int, obs: Observation) -> None:
     """Alarm where an own deal opened something: a race that only a third party can cause."""
-    if obs.evidence is None:
-        return
-    for deal in obs.evidence.deals:
+    deals = obs.fresh_deals if obs.evidence is None else (*obs.fresh_deals, *obs.evidence.deals)
+    for deal in deals:
         own = MAGIC_BASE < deal.magic < MAGIC_BASE + MAGIC_SPAN
-        if own and deal.entry in (c.DEAL_ENTRY_IN, c.DEAL_ENTRY_INOUT):
+        opened = deal.entry in (c.DEAL_ENTRY_IN, c.DEAL_ENTRY_INOUT)
+        if own and opened and deal.ticket not in st.opening_deals:
+            st.opening_deals.add(deal.ticket)
             st.alarm(
                 now_ns,
                 "OWN_DEAL_OPENED",

@@ -25,13 +25,11 @@ class Own:
         order: the server's order ticket, 0 where it gave none.
         answered_ns: when the outcome, or the lack of one, became known.
         traces_missing: successive good reads of history and orders without a trace of it.
-        is_released: no longer blocks its position, although its end is not known yet (hedging).
-        caps: by key, the most that its position may hold once this request shows.
+        is_released: no longer blocks its target, although its end is not known yet.
     """
 
     __slots__ = (
         "answered_ns",
-        "caps",
         "filled",
         "intent",
         "is_released",
@@ -49,12 +47,11 @@ class Own:
         self.answered_ns = now_ns
         self.traces_missing = 0
         self.is_released = False
-        self.caps: dict[Key, int] = {}
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing else may touch its position: the outcome is open."""
-        return self.state != "done" and not self.is_released
+        """Whether nothing else may touch its target: the outcome is open."""
+        return not self.is_released
 
     def marks(self, row: OrderRow) -> bool:
         """Tell whether a working or historical order is this request's."""
@@ -121,6 +118,7 @@ class Leg:
         units: listed volume.
         cap: the most it can hold by what own requests are known to have taken; None: as listed.
         cap_ns: when the cap was set.
+        deals_awaited: own deals that answers named and no read of the history has shown yet.
         appeared: it was not there when the flatten began.
         admitted: an appeared one has passed the rate limit.
         flips: how often its side changed under the same key.
@@ -128,14 +126,17 @@ class Leg:
         blocked: only an operator may lift this (an unknown request on a netting account).
         widen: how often its price deviation has been doubled.
         volume_tries: how often its volume was refused.
+        bite: most units of its next request, 0 for any: a thin book refused more than that.
     """
 
     __slots__ = (
         "admitted",
         "appeared",
+        "bite",
         "blocked",
         "cap",
         "cap_ns",
+        "deals_awaited",
         "flips",
         "identifier",
         "in_scope",
@@ -166,10 +167,12 @@ class Leg:
         self.risk = 0.0
         self.cap: int | None = None
         self.cap_ns = 0
+        self.deals_awaited: set[int] = set()
         self.owns: list[Own] = []
         self.pace = Pace()
         self.widen = 0
         self.volume_tries = 0
+        self.bite = 0
         self.appeared = False
         self.admitted = True
         self.flips = 0
@@ -183,7 +186,7 @@ class Leg:
             flipped = row.type != self.side and row.identifier == self.identifier
         if row.identifier != self.identifier:
             self.identifier = row.identifier
-            self.cap = None
+            self.uncap()
         self.row = row
         self.seen = seen
         self.side = row.type
@@ -208,11 +211,17 @@ class Leg:
         """Units that a new close may take: P15."""
         return self.units if self.cap is None else max(0, min(self.units, self.cap))
 
-    def take(self, units: int, now_ns: int) -> int:
-        """Lower the cap by executed units and return the cap."""
+    def take(self, units: int, deal: int, now_ns: int) -> None:
+        """Lower the cap by units that a deal has taken: the list may go on showing them."""
         self.cap = max(0, self.available - units)
         self.cap_ns = now_ns
-        return self.cap
+        if deal:
+            self.deals_awaited.add(deal)
+
+    def uncap(self) -> None:
+        """Believe the list again."""
+        self.cap = None
+        self.deals_awaited.clear()
 
 
 class OrderLeg:

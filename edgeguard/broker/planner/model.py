@@ -56,7 +56,7 @@ class Policy(_Data, frozen=True):
     """Oldest quote that becomes the price of a Request or Instant order."""
     spec_age_ns: int = 60 * NS_PER_S
     """A symbol's rules are read again after this."""
-    backoff_ns: tuple[int, int] = (100 * NS_PER_MS, 30 * NS_PER_S)
+    backoff_ns: tuple[int, int] = (100 * NS_PER_MS, 5 * NS_PER_S)
     """First and longest pause between attempts on one target; it doubles in between."""
     probe_ns: int = 30 * NS_PER_S
     """A market that looks closed, or a terminal that says no, is tried again this often."""
@@ -119,6 +119,8 @@ class Observation(_Data, frozen=True):
     positions: tuple[PositionRow, ...]
     orders: tuple[OrderRow, ...]
     evidence: Evidence | None = None
+    fresh_deals: tuple[DealRow, ...] = ()
+    """Deals that no earlier read of this process showed."""
 
 
 class Intent(_Data, frozen=True):

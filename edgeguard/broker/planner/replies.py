@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeguard.broker.paper.units import to_units
 from edgeguard.broker.planner.legs import Leg, OrderLeg, Own, Pace
 from edgeguard.broker.planner.model import End, Resolved
-from edgeguard.broker.planner.requests import fillings
+from edgeguard.broker.planner.requests import fillings, half
 from edgeguard.broker.planner.state import State
 from edgeguard.broker.planner.waits import close_account, close_market
 from edgeguard.broker.retcodes import MAYBE_EXECUTED, Answer, Verdict
@@ -22,13 +22,16 @@ CLOSE_BY_OFF = frozenset({Verdict.REBUILD, Verdict.REFUSED, Verdict.FILLING, Ver
 class Sent:
     """The request in flight, with what it touches."""
 
-    __slots__ = ("legs", "order", "own", "request")
+    __slots__ = ("filling", "legs", "order", "own")
 
-    def __init__(self, own: Own, legs: tuple[Leg, ...], order: OrderLeg | None) -> None:
-        """Take the request and its targets."""
+    def __init__(
+        self, own: Own, legs: tuple[Leg, ...], order: OrderLeg | None, filling: int = 0
+    ) -> None:
+        """Take the request, its targets, and the filling that a close asked for."""
         self.own = own
         self.legs = legs
         self.order = order
+        self.filling = filling
 
 
 def take_answer(st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None) -> None:
@@ -66,30 +69,38 @@ def _end(st: State, sent: Sent, answer: Answer) -> None:
 def _take_executed(
     st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None
 ) -> None:
+    """Take in an answer after which the position may be smaller: only a named deal is a fact."""
     own = sent.own
-    units = own.intent.units
-    if answer.verdict is Verdict.DONE:
-        told = 0 if row is None else to_units(row.volume)
-        own.state = "done"
-        # Some servers leave the volume out of a good answer: then all of it is taken.
-        own.filled = told if 0 < told <= units and own.intent.kind == "close" else units
+    if answer.verdict in (Verdict.DONE, Verdict.PARTIAL) and row is not None and row.deal:
         _good(st, sent)
-    elif answer.verdict is Verdict.PARTIAL:
-        own.state = "partial"
-        own.filled = min(units, 0 if row is None else to_units(row.volume))
-        _good(st, sent)
-    else:
-        own.state = "placed" if answer.verdict is Verdict.PLACED else "unknown"
+        units = _units_done(own, row)
         for leg in sent.legs:
-            leg.pace.cause = f"{answer.name}: {answer.text}"
-        if own.state == "unknown":
-            name = f"request {own.intent.id} for {own.intent.symbol}"
-            st.alarm(
-                now_ns, "OUTCOME_UNKNOWN", f"{name}: {answer.text}; looking for evidence", name
-            )
+            leg.take(units, row.deal, now_ns)
+        if answer.verdict is Verdict.DONE:
+            for leg in sent.legs:
+                leg.owns.remove(own)
+            st.progress(now_ns)
+            st.notes.append(Resolved(own.intent, "FILLED", units, f"deal {row.deal}"))
+            return
+        # What became of the rest, cancelled or still working, only the history tells.
+        own.state = "partial"
+        own.filled = units
         return
+    # A success without a deal was accepted and may still be on its way.
+    unknown = answer.verdict is Verdict.UNKNOWN
+    own.state = "unknown" if unknown else "placed"
     for leg in sent.legs:
-        own.caps[leg.key] = leg.take(own.filled, now_ns)
+        leg.pace.cause = f"{answer.name}: {answer.text}"
+    if unknown:
+        name = f"request {own.intent.id} for {own.intent.symbol}"
+        st.alarm(now_ns, "OUTCOME_UNKNOWN", f"{name}: {answer.text}; looking for evidence", name)
+
+
+def _units_done(own: Own, row: SendRow) -> int:
+    """Return the executed units: as told, or all where a good answer leaves the volume out."""
+    told = to_units(row.volume)
+    units = own.intent.units
+    return told if 0 < told <= units and own.intent.kind == "close" else units
 
 
 def _good(st: State, sent: Sent) -> None:
@@ -98,6 +109,7 @@ def _good(st: State, sent: Sent) -> None:
         leg.pace.good()
         leg.widen = 0
         leg.volume_tries = 0
+        leg.bite *= 2
         market = st.market(leg.symbol)
         market.closed = ""
         market.retry_pause_ns = 0
@@ -139,16 +151,24 @@ def _take_refusal(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
         _fail_plainly(st, now_ns, sent, answer)
 
 
-def _change_request(
-    st: State, now_ns: int, sent: Sent, verdict: Verdict, cause: str
-) -> None:
-    """Try the next filling; a pause only when all of them have been refused in a row."""
+def _change_request(st: State, now_ns: int, sent: Sent, verdict: Verdict, cause: str) -> None:
+    """Try the next filling; a pause only when all of them have been refused."""
     market = st.market(sent.own.intent.symbol)
-    market.filling += 1
+    quick = 0
     if verdict is Verdict.REBUILD:
+        market.filling += 1
         st.stale = True
-    quick = len(fillings(market.spec)) - 1
-    _fail(st, now_ns, [leg.pace for leg in sent.legs], cause, quick)
+    else:
+        market.fillings_refused.add(sent.filling)
+        if len(market.fillings_refused) < len(fillings(market.spec)):
+            quick = 1
+        else:
+            market.fillings_refused.clear()
+    for leg in sent.legs:
+        # Another filling is another request: its predecessor's refusals do not slow it down.
+        fails = leg.pace.fails
+        leg.pace.fail(now_ns, cause, st.policy.backoff_ns, quick=fails + 1 if quick else 0)
+        leg.pace.fails = fails if quick else leg.pace.fails
 
 
 def _fail_plainly(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
@@ -160,8 +180,11 @@ def _fail_plainly(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
     if answer.name == "TOO_MANY_REQUESTS":
         st.busy_ns = now_ns + PAUSE_BUSY_NS
     if answer.verdict is Verdict.REFUSED and answer.name in ("REJECT", "CANCEL"):
-        # A refusal without a reason is sometimes one of the filling.
+        # A refusal without a reason is sometimes one of the filling, and where all must be filled
+        # or nothing, one of a thin book: try another filling and a smaller bite.
         st.market(symbol).filling += 1
+        for leg in sent.legs:
+            leg.bite = half(sent.own.intent.units, st.market(symbol).spec)
     if answer.verdict is Verdict.NOT_SENT:
         st.alarm(now_ns, "NOT_SENT", f"a request for {symbol} was not sent: {answer.text}", symbol)
     st.stale = True
@@ -182,6 +205,8 @@ def _take_delete(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
         own.state = "done"
         order.pace.good()
         order.pace.next_ns = now_ns + st.policy.lag_ns
+        own.is_released = True
+        st.progress(now_ns)
         return
     if verdict in MAYBE_EXECUTED:
         own.state = "done" if verdict is Verdict.PLACED else "unknown"

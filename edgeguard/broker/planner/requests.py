@@ -23,6 +23,27 @@ PRICED: Final = frozenset({c.SYMBOL_TRADE_EXECUTION_REQUEST, c.SYMBOL_TRADE_EXEC
 RETURN_FIRST: Final = frozenset({c.SYMBOL_TRADE_EXECUTION_EXCHANGE})
 
 
+
+def half(units: int, spec: SymbolRow | None) -> int:
+    """Return half of a refused request's units, in whole steps and no less than the minimum.
+
+    Args:
+        units: what an all-or-nothing request asked for.
+        spec: the symbol's rules; without them nothing is halved.
+    """
+    if spec is None:
+        return units
+    step = max(1, to_units(spec.volume_step))
+    return max(units // 2 // step * step, to_units(spec.volume_min), step)
+
+
+def filling(market: Market) -> int:
+    """Return the filling to send: the one that worked last, else the best not refused."""
+    left = [f for f in fillings(market.spec) if f not in market.fillings_refused]
+    left = left or list(fillings(market.spec))
+    return left[market.filling % len(left)]
+
+
 def fillings(spec: SymbolRow | None) -> tuple[int, ...]:
     """Return the fillings to try, best first.
 
@@ -42,7 +63,7 @@ def fillings(spec: SymbolRow | None) -> tuple[int, ...]:
     return tuple(sorted(every, key=lambda filling: not named[filling]))
 
 
-def chunk(units: int, spec: SymbolRow | None) -> int:
+def chunk(units: int, spec: SymbolRow | None, bite: int = 0) -> int:
     """Return how much of `units` one request may close, in whole volume steps.
 
     A position at or below the symbol's maximum goes whole, dust included: only the server can say
@@ -51,10 +72,13 @@ def chunk(units: int, spec: SymbolRow | None) -> int:
     Args:
         units: what may be closed, > 0.
         spec: the symbol's rules, None where unknown.
+        bite: a smaller maximum than the symbol's, 0 for none.
     """
     if spec is None:
         return units
     largest = to_units(spec.volume_max)
+    if bite:
+        largest = min(largest, bite)
     step = max(1, to_units(spec.volume_step))
     least = to_units(spec.volume_min)
     if largest <= 0 or units <= largest:
@@ -62,9 +86,11 @@ def chunk(units: int, spec: SymbolRow | None) -> int:
     part = max(step, largest // step * step)
     rest = units - part
     if 0 < rest < least:
-        missing = -(-(least - rest) // step) * step
-        part = max(step, part - missing)
-    return part
+        part -= -(-(least - rest) // step) * step
+    if part >= least:
+        return part
+    # No split leaves two legal volumes: all of it where one request may take that much.
+    return units if units <= to_units(spec.volume_max) else largest // step * step or units
 
 
 def floor_to_step(units: int, spec: SymbolRow | None) -> int:
@@ -85,7 +111,6 @@ def close_request(intent: Intent, market: Market, widen: int, bounds: tuple[int,
         bounds: first and widest deviation in points.
     """
     spec, tick = market.spec, market.tick
-    tries = fillings(spec)
     request: Request = {
         "action": c.TRADE_ACTION_DEAL,
         "symbol": intent.symbol,
@@ -94,7 +119,7 @@ def close_request(intent: Intent, market: Market, widen: int, bounds: tuple[int,
         "position": intent.ticket,
         "magic": intent.magic,
         "comment": COMMENT.format(intent.id),
-        "type_filling": tries[market.filling % len(tries)],
+        "type_filling": filling(market),
         "type_time": c.ORDER_TIME_GTC,
     }
     priced = market.needs_price or (spec is not None and spec.trade_exemode in PRICED)

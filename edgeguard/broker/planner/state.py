@@ -35,7 +35,8 @@ class Market:
     Attributes:
         spec, spec_ns: rules and when they were read.
         tick, tick_ns: last tick and when it was read.
-        filling: index into the fillings to try; kept because it worked.
+        filling: index into the fillings that were not refused; kept because it worked.
+        fillings_refused: those that the server refused as such, until it has refused them all.
         needs_price: send a price although the execution mode needs none.
         close_by_off: CLOSE_BY was refused here.
         fifo: the server asked for the oldest first.
@@ -54,6 +55,7 @@ class Market:
         "closed_tick_msc",
         "fifo",
         "filling",
+        "fillings_refused",
         "look_ns",
         "needs_price",
         "retry_ns",
@@ -73,6 +75,7 @@ class Market:
         self.look_ns = 0
         self.asked = False
         self.filling = 0
+        self.fillings_refused: set[int] = set()
         self.needs_price = False
         self.close_by_off = False
         self.fifo = False
@@ -142,6 +145,7 @@ class State:
         # Progress and what has been said about it.
         self.progress_ns = 0
         self.alarmed_ns: dict[str, int] = {}
+        self.opening_deals: set[int] = set()
         self.waiting_said: tuple[str, ...] = ()
         # Deletions and closes since the last close.
         self.deletes_run = 0

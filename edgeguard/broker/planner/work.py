@@ -9,7 +9,12 @@ from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.units import to_units
 from edgeguard.broker.planner.legs import Leg, OrderLeg
 from edgeguard.broker.planner.model import Intent
-from edgeguard.broker.planner.requests import allows_close_by, chunk, floor_to_step, money_per_lot
+from edgeguard.broker.planner.requests import (
+    allows_close_by,
+    chunk,
+    floor_to_step,
+    money_per_lot,
+)
 from edgeguard.broker.planner.state import State
 
 IN_PROCESS_TYPES = frozenset({c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL, c.ORDER_TYPE_CLOSE_BY})
@@ -36,6 +41,8 @@ class Queue:
         """Start empty."""
         self.jobs: list[Job] = []
         self.deletes: list[tuple[float, int, OrderLeg]] = []
+        # By symbol, oldest first, where the server insists on that.
+        self.fifo: dict[str, list[Leg]] = {}
 
 
 def build_queue(st: State, now_ns: int) -> Queue:
@@ -53,6 +60,7 @@ def build_queue(st: State, now_ns: int) -> Queue:
     else:
         queue.jobs = [single_job(st, leg) for leg in legs]
     heapify(queue.jobs)
+    _note_fifo(st, queue)
     queue.deletes = [
         (_distance(order), ticket, order)
         for ticket, order in st.orders.items()
@@ -89,12 +97,30 @@ def _is_deletable(st: State, order: OrderLeg, now_ns: int) -> bool:
     return stuck or (partly_done and not st.hedging and now_ns - order.since_ns > st.policy.lag_ns)
 
 
+def is_fifo(st: State, symbol: str) -> bool:
+    """Tell whether a symbol's positions close oldest first, by the account's word or a refusal."""
+    account = st.obs is not None and st.obs.account.fifo_close
+    return account or st.market(symbol).fifo
+
+
+def _note_fifo(st: State, queue: Queue) -> None:
+    """Keep every position of a FIFO symbol in order of age, whether or not it is in scope."""
+    for symbol in {job.leg.symbol for job in queue.jobs}:
+        if is_fifo(st, symbol):
+            rows = [leg for leg in st.legs.values() if leg.symbol == symbol and leg.row is not None]
+            queue.fifo[symbol] = sorted(rows, key=_age)
+
+
+def _age(leg: Leg) -> tuple[int, int]:
+    row = leg.row
+    return (0, 0) if row is None else (row.time_msc, row.ticket)
+
+
 def single_job(st: State, leg: Leg) -> Job:
     """Return the job that closes one position; oldest first where the symbol is FIFO."""
     row = leg.row
     assert row is not None
-    fifo = (st.obs is not None and st.obs.account.fifo_close) or st.market(leg.symbol).fifo
-    order = row.time_msc if fifo else -leg.risk
+    order = row.time_msc if is_fifo(st, leg.symbol) else -leg.risk
     return Job((0, order, row.ticket), leg)
 
 
@@ -105,8 +131,6 @@ def _pair_up(st: State, legs: list[Leg]) -> list[Job]:
     opposite ones, whose rest is planned again after the next read. What lies on the heavier side
     and beyond the balance closes at once; what the other side still covers waits for its pair.
     """
-    assert st.obs is not None
-    fifo_account = st.obs.account.fifo_close
     by_symbol: dict[str, list[Leg]] = {}
     for leg in legs:
         by_symbol.setdefault(leg.symbol, []).append(leg)
@@ -114,7 +138,7 @@ def _pair_up(st: State, legs: list[Leg]) -> list[Job]:
     for symbol, group in by_symbol.items():
         market = st.market(symbol)
         both = len(group) > 1 and any(leg.side != group[0].side for leg in group)
-        if not both or fifo_account or market.fifo or not allows_close_by(market):
+        if not both or is_fifo(st, symbol) or not allows_close_by(market):
             jobs += [single_job(st, leg) for leg in group]
         else:
             jobs += _pairs(st, group)
@@ -194,9 +218,21 @@ def _pick_delete(queue: Queue, now_ns: int) -> OrderLeg | None:
 def _pick_job(st: State, queue: Queue, now_ns: int) -> Job | None:
     while queue.jobs:
         job = heappop(queue.jobs)
+        if _waits_for_older(queue, job.leg):
+            continue
         if all(_is_ready(st, leg, now_ns) for leg in (job.leg, job.by) if leg is not None):
             return job
     return None
+
+
+def _waits_for_older(queue: Queue, leg: Leg) -> bool:
+    """Tell whether an older position of a FIFO symbol still has something to close."""
+    for older in queue.fifo.get(leg.symbol, ()):
+        if older is leg:
+            return False
+        if older.available > 0 or older.locked:
+            return True
+    return False
 
 
 def _is_ready(st: State, leg: Leg, now_ns: int) -> bool:
@@ -215,7 +251,7 @@ def close_intent(st: State, leg: Leg) -> Intent:
     """Return the intent that closes what may be closed of one position."""
     assert leg.row is not None
     market = st.market(leg.symbol)
-    units = chunk(leg.available, market.spec)
+    units = chunk(leg.available, market.spec, leg.bite)
     if leg.volume_tries % 2 == 1:
         units = floor_to_step(units, market.spec)
     # P15: never more than the confirmed volume less what own requests may still take.

@@ -31,10 +31,9 @@ ACCOUNT_LOGIN = "account_info"
 class _NeedsTime(BaseException):
     """The call has begun; its answer takes time."""
 
-    def __init__(self, method: str, args: Sequence[Any], fate: CallFate) -> None:
+    def __init__(self, method: str, fate: CallFate) -> None:
         super().__init__(method)
         self.method = method
-        self.call_args = args
         self.fate = fate
 
 
@@ -58,8 +57,8 @@ class SimConnection:
         fate, self.begun = self.begun, None
         if fate is None:
             fate = self._server.begin(method, args, self._clock.wall_ns())
-            raise _NeedsTime(method, args, fate)
-        reply = self._server.finish(method, args, fate, self._clock.wall_ns())
+            raise _NeedsTime(method, fate)
+        reply = self._server.finish(method, fate, self._clock.wall_ns())
         if reply.code <= c.RES_E_INTERNAL_FAIL:
             raise IpcError(reply.code, lost=reply.code in LOST_CODES)
         return reply
@@ -155,7 +154,7 @@ class SimLink:
             await self._sleep(before)
             if fate.hang:
                 # The server sees it (or not, as the fault says), the client never hears.
-                self._server.finish(need.method, need.call_args, fate, self._clock.wall_ns())
+                self._server.finish(need.method, fate, self._clock.wall_ns())
                 self._watch.after_server()
                 due_ns = -1
                 await self._sleep(10_000 * NS)
@@ -166,7 +165,7 @@ class SimLink:
             raise
 
     def _land_late(self, need: _NeedsTime) -> None:
-        self._server.finish(need.method, need.call_args, need.fate, self._clock.wall_ns())
+        self._server.finish(need.method, need.fate, self._clock.wall_ns())
         self._watch.after_server()
 
     async def _sleep(self, duration_ns: int) -> None:

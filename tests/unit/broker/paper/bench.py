@@ -1,7 +1,5 @@
 """A paper terminal under virtual time, and the few moves the tests make on it."""
 
-from typing import Any
-
 import msgspec
 
 from edgeguard.broker.paper import (
@@ -12,7 +10,6 @@ from edgeguard.broker.paper import (
     PaperSpec,
     PaperTerminal,
     SymbolSpec,
-    presets,
 )
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.structs import OrderSendResult, TradeOrder, TradePosition
@@ -42,15 +39,17 @@ class Bench:
         """Move a price."""
         return self.server.on_tick(symbol, bid, ask, self.now_ns)
 
-    def send(self, **request: Any) -> OrderSendResult:
+    def send(self, **request: object) -> OrderSendResult:
         """Send a request that must get an answer."""
         result = self.mt5.order_send(request)
         assert result is not None, self.mt5.last_error()
         return result
 
-    def deal(self, side: int, lots: float, symbol: str = "EURUSD", **more: Any) -> OrderSendResult:
+    def deal(
+        self, side: int, lots: float, symbol: str = "EURUSD", **more: object
+    ) -> OrderSendResult:
         """Send a market order, IOC unless told otherwise."""
-        request: dict[str, Any] = {
+        request: dict[str, object] = {
             "action": c.TRADE_ACTION_DEAL,
             "symbol": symbol,
             "volume": lots,
@@ -59,23 +58,23 @@ class Bench:
         }
         return self.send(**{**request, **more})
 
-    def buy(self, lots: float, symbol: str = "EURUSD", **more: Any) -> OrderSendResult:
+    def buy(self, lots: float, symbol: str = "EURUSD", **more: object) -> OrderSendResult:
         """Buy at the market."""
         return self.deal(c.ORDER_TYPE_BUY, lots, symbol, **more)
 
-    def sell(self, lots: float, symbol: str = "EURUSD", **more: Any) -> OrderSendResult:
+    def sell(self, lots: float, symbol: str = "EURUSD", **more: object) -> OrderSendResult:
         """Sell at the market."""
         return self.deal(c.ORDER_TYPE_SELL, lots, symbol, **more)
 
-    def close(self, position: TradePosition, lots: float = 0.0, **more: Any) -> OrderSendResult:
+    def close(self, position: TradePosition, lots: float = 0.0, **more: object) -> OrderSendResult:
         """Close a position by its ticket, all of it by default."""
         ticket = {"position": position.ticket}
         volume = lots or position.volume
         return self.deal(1 - position.type, volume, position.symbol, **{**ticket, **more})
 
-    def place(self, kind: int, lots: float, price: float, **more: Any) -> OrderSendResult:
+    def place(self, kind: int, lots: float, price: float, **more: object) -> OrderSendResult:
         """Place a pending order on EURUSD."""
-        request: dict[str, Any] = {
+        request: dict[str, object] = {
             "action": c.TRADE_ACTION_PENDING,
             "symbol": "EURUSD",
             "volume": lots,
@@ -102,7 +101,7 @@ class Bench:
         self.server.set_faults(FaultPlan(seed=seed, rules=rules), self.now_ns)
 
 
-def changed(spec: PaperSpec, name: str = "EURUSD", /, **rules: Any) -> PaperSpec:
+def changed(spec: PaperSpec, name: str = "EURUSD", /, **rules: object) -> PaperSpec:
     """Return a spec whose one symbol has other rules."""
 
     def change(symbol: SymbolSpec) -> SymbolSpec:

@@ -8,7 +8,7 @@ import pytest
 from edgeguard.broker.paper import FAULT_NAMES, FaultPlan, FaultRule, HungError, presets
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.faults import FaultEngine
-from tests.unit.broker.paper.bench import MS, S, START_NS, Bench
+from tests.unit.broker.paper.bench import MS, START_NS, Bench, S
 
 Scene = Callable[[Bench], None]
 SCENES: dict[str, Scene] = {}

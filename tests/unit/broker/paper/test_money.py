@@ -1,12 +1,13 @@
-"""Profit, margin, conversion and commission, against the vendor's own numbers where it prints them."""
+"""Profit, margin, conversion and commission, against the vendor's own numbers where it has them."""
 
 import pytest
 
 from edgeguard.broker.paper import ClockSpec, PaperSpec, SymbolSpec, presets
 from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.deals import balance_deal
 from edgeguard.broker.paper.margin import figures, raw_margin, symbol_margin
 from edgeguard.broker.paper.profit import raw_profit
-from tests.unit.broker.paper.bench import MS, S, Bench, changed
+from tests.unit.broker.paper.bench import MS, Bench, S, changed
 
 LOT = 100_000_000
 
@@ -193,8 +194,6 @@ def test_commission_may_be_one_sided(when: str, charged: list[float]) -> None:
 
 def test_deposits_withdrawals_and_credit_are_deals(hedging: Bench) -> None:
     """Balance operations are deals of their own types; credit counts in equity, not balance."""
-    from edgeguard.broker.paper.deals import balance_deal
-
     balance_deal(hedging.server.venue, c.DEAL_TYPE_BALANCE, -500.0, "Withdrawal")
     balance_deal(hedging.server.venue, c.DEAL_TYPE_CREDIT, 250.0)
     account = hedging.mt5.account_info()
@@ -281,7 +280,7 @@ def test_reopening_swap_changes_the_ticket_and_keeps_the_identifier() -> None:
 
 
 def test_crypto_pays_swap_every_night_and_forex_none_on_weekends(hedging: Bench) -> None:
-    """From Wednesday to the next: forex 7 nights in 5 midnights, crypto 7 midnights and the triple."""
+    """Wednesday to Wednesday: forex 7 nights in 5 midnights, crypto 7 midnights and the triple."""
     hedging.buy(1.0)
     hedging.buy(1.0, "BTCUSDT")
     hedging.pass_ns(7 * 24 * 3_600 * S)

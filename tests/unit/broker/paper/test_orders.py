@@ -4,7 +4,7 @@ import pytest
 
 from edgeguard.broker.paper import FaultRule, PaperSpec, presets
 from edgeguard.broker.paper import constants as c
-from tests.unit.broker.paper.bench import MS, S, START_NS, Bench, changed
+from tests.unit.broker.paper.bench import MS, START_NS, Bench, S, changed
 
 DAY_S = 86_400
 
@@ -45,7 +45,7 @@ def test_a_gap_does_not_improve_a_stop_but_a_limit(hedging: Bench) -> None:
 
 
 def test_stop_limit_turns_into_a_limit(hedging: Bench) -> None:
-    """At its price a buy stop limit becomes a buy limit at price_stoplimit, with the same ticket."""
+    """At its price a buy stop limit becomes a buy limit at price_stoplimit, its ticket kept."""
     placed = hedging.place(c.ORDER_TYPE_BUY_STOP_LIMIT, 0.5, 1.08600, stoplimit=1.08550)
     hedging.tick("EURUSD", 1.08610, 1.08616)
     (order,) = hedging.orders()
@@ -189,8 +189,9 @@ def test_stop_out_closes_the_largest_loss_first() -> None:
 
 def test_stop_out_by_money() -> None:
     """In money mode the stop-out compares equity with an amount."""
-    money = {"margin_so_mode": c.ACCOUNT_STOPOUT_MODE_MONEY, "margin_so_so": 99_500.0}
-    bench = Bench(presets.hedging(**money, margin_so_call=99_800.0))
+    mode = c.ACCOUNT_STOPOUT_MODE_MONEY
+    limits = {"margin_so_so": 99_500.0, "margin_so_call": 99_800.0}
+    bench = Bench(presets.hedging(margin_so_mode=mode, **limits))
     bench.buy(1.0)
     bench.tick("EURUSD", 1.08250, 1.08256)
     assert bench.server.book.margin_called is True
@@ -300,9 +301,7 @@ def test_return_goes_on_working_on_an_exchange() -> None:
 def test_partial_opening_builds_one_hedging_position() -> None:
     """All fills of one opening order make one position with the order's ticket."""
     bench = Bench(
-        changed(
-            presets.hedging(), depth_lots=0.4, execution=c.SYMBOL_TRADE_EXECUTION_EXCHANGE
-        )
+        changed(presets.hedging(), depth_lots=0.4, execution=c.SYMBOL_TRADE_EXECUTION_EXCHANGE)
     )
     opened = bench.buy(1.0, type_filling=c.ORDER_FILLING_RETURN)
     for _ in range(2):
@@ -314,9 +313,7 @@ def test_partial_opening_builds_one_hedging_position() -> None:
 def test_remainder_of_a_close_stops_when_the_position_is_gone() -> None:
     """A RETURN close never opens: with its position gone the remainder is cancelled."""
     bench = Bench(
-        changed(
-            presets.hedging(), depth_lots=0.4, execution=c.SYMBOL_TRADE_EXECUTION_EXCHANGE
-        )
+        changed(presets.hedging(), depth_lots=0.4, execution=c.SYMBOL_TRADE_EXECUTION_EXCHANGE)
     )
     opened = bench.buy(0.4)
     bench.server.book.positions[opened.order].units *= 2

@@ -1,10 +1,9 @@
-"""Every refusal of the server is reachable, by its own rule or, where only chance makes it, a fault.
+"""Every refusal of the server is reachable, by its own rule or, where chance makes it, a fault.
 
 The last test compares the set of retcodes reached here with the whole list.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -30,7 +29,7 @@ def scene(retcode: int) -> Callable[[Scene], Scene]:
     return register
 
 
-def bench_with(spec: PaperSpec | None = None, /, **rules: Any) -> Bench:
+def bench_with(spec: PaperSpec | None = None, /, **rules: object) -> Bench:
     """Return a hedging bench whose EURUSD has other rules."""
     return Bench(changed(presets.hedging() if spec is None else spec, **rules))
 

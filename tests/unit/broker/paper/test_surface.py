@@ -2,8 +2,11 @@
 
 import copy
 import enum
-import pickle
+import pickle  # noqa: TID251 - clients of the vendor pickle its structs
+import sys
 from decimal import Decimal
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from edgeguard.broker.paper import FUNCTIONS, PaperTerminal, install_as_metatrad
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.arguments import matches_group, utf16_units
 from edgeguard.broker.paper.structs import STRUCT_TYPES, StructSequence, SymbolInfo, Tick
+from edgeguard.broker.paper.wrappers import Wrappers
 from tests.unit.broker.paper.bench import Bench
 
 FIELD_COUNTS = {
@@ -72,7 +76,8 @@ def test_struct_manners_are_those_of_a_struct_sequence() -> None:
     """Positions, attributes, _asdict and __match_args__; no namedtuple helpers; read-only."""
     tick = Tick((1_600_000_000, 1.1, 1.2, 0.0, 0, 1_600_000_000_123, 2, 0.0))
     assert (tick[1], tick.bid, tick.ask) == (1.1, 1.1, 1.2)
-    assert tick._asdict()["time_msc"] == 1_600_000_000_123
+    as_dict: Any = tick._asdict  # pyright: ignore[reportPrivateUsage]
+    assert as_dict()["time_msc"] == 1_600_000_000_123
     assert Tick.__match_args__[:3] == ("time", "bid", "ask")
     assert not any(hasattr(tick, name) for name in ("_fields", "_replace", "_make"))
     assert repr(tick).startswith("Tick(time=1600000000, bid=1.1, ask=1.2, last=0.0")
@@ -234,7 +239,8 @@ def test_initialize_checks_its_arguments(hedging: Bench) -> None:
         assert hedging.mt5.last_error() == (-2, f'Invalid "{name}" argument')
     assert start(login=1) is False
     assert hedging.mt5.last_error() == (-6, "Terminal: Authorization failed")
-    assert start("C:\\terminal64.exe", login=5_000_001, password="p", server="EdgeGuard-Paper")
+    whole = {"login": 5_000_001, "password": "p", "server": "EdgeGuard-Paper"}
+    assert start("C:\\terminal64.exe", **whole)
     assert hedging.mt5.login(5_000_001, server="EdgeGuard-Paper") is True
     assert hedging.mt5.login(5_000_001, server="Elsewhere") is False
 
@@ -307,14 +313,11 @@ def test_group_filters(name: str, group: str, *, matches: bool) -> None:
 
 def test_installed_module_has_everything(hedging: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """import MetaTrader5 finds functions, constants and struct types, and results pickle."""
-    import sys
-
     for name in ("MetaTrader5", "MetaTrader5._core"):
-        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
     module = install_as_metatrader5(hedging.mt5)
-    import MetaTrader5 as mt5  # type: ignore[import-not-found]
-    from MetaTrader5 import _core  # type: ignore[import-not-found]
-
+    mt5: Any = import_module("MetaTrader5")
+    _core: Any = import_module("MetaTrader5._core")
     assert mt5 is module
     names = {*FUNCTIONS, *c.ALL, *FIELD_COUNTS, "Buy", "Sell", "Close"}
     assert not names - set(dir(mt5))
@@ -328,8 +331,6 @@ def test_installed_module_has_everything(hedging: Bench, monkeypatch: pytest.Mon
 
 def test_wrappers_keep_the_vendors_contract(hedging: Bench) -> None:
     """Close: True for all, "Partially" for some, False for none, None without a price."""
-    from edgeguard.broker.paper.wrappers import Wrappers
-
     helper = Wrappers(hedging.mt5)
     assert helper.Close("EURUSD") is False
     for _ in range(3):

@@ -1,14 +1,18 @@
 """The broker's clock, sessions and history: stamps are wall-clock time written as epoch seconds."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 
-from edgeguard.broker.paper import ClockSpec, FaultRule, PaperSpec, SymbolSpec, presets
+from edgeguard.broker.paper import ClockSpec, FaultRule, presets
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.clock import broker_ms, day_number, is_summer, second_of_day, weekday
+from edgeguard.broker.paper.server import PaperServer
 from edgeguard.broker.paper.sessions import is_open
-from tests.unit.broker.paper.bench import MS, S, START_NS, Bench, changed
+from edgeguard.broker.paper.state import Book
+from tests.unit.broker.paper.bench import MS, START_NS, Bench, S, changed
 
 
 def utc_s(text: str) -> int:
@@ -70,10 +74,7 @@ def test_sessions(
     sessions: "str | tuple[tuple[int, int, int], ...]", moment: str, *, opened: bool
 ) -> None:
     """24x5 is Monday to Friday of the broker's clock; a session's last second is outside it."""
-    spec = SymbolSpec(name="X", digits=5)
-    rules = presets.hedging(("EURUSD",)).symbols[0]
     rules = changed(presets.hedging(("EURUSD",)), sessions=sessions).symbols[0]
-    assert spec.name != rules.name
     assert is_open(rules, utc_s(moment) * 1_000) is opened
 
 
@@ -165,7 +166,7 @@ def test_bars_and_ticks_come_from_what_was_seen(hedging: Bench) -> None:
     for second, bid in enumerate((1.0850, 1.0860, 1.0840, 1.0855)):
         hedging.now_ns = START_NS + second * 20 * S
         hedging.tick("EURUSD", bid, bid + 0.0001)
-    mt5 = hedging.mt5
+    mt5: Any = hedging.mt5
     wall_s = START_NS // S + 7_200
     rates = mt5.copy_rates_from_pos("EURUSD", c.TIMEFRAME_M1, 0, 10)
     assert rates.dtype.names[:5] == ("time", "open", "high", "low", "close")
@@ -211,7 +212,6 @@ def test_ticks_must_make_sense(hedging: Bench) -> None:
 
 def test_same_calls_give_the_same_bytes() -> None:
     """Two servers fed the same calls and ticks end in the same state, byte for byte."""
-    import msgspec
 
     def play() -> bytes:
         bench = Bench(presets.hedging())
@@ -230,15 +230,9 @@ def test_same_calls_give_the_same_bytes() -> None:
 
 
 def test_saved_book_goes_on_where_it_stopped(hedging: Bench) -> None:
-    """The state is plain data: encoded, decoded and handed to a new server it is the same account."""
-    import msgspec
-
-    from edgeguard.broker.paper.server import PaperServer
-    from edgeguard.broker.paper.state import Book
-
+    """The state is plain data: decoded and handed to a new server it is the same account."""
     hedging.buy(1.0)
     saved = msgspec.msgpack.encode(hedging.server.book)
     book = msgspec.msgpack.decode(saved, type=Book)
     again = PaperServer(presets.hedging(), hedging.now_ns, book)
     assert msgspec.msgpack.encode(again.book) == saved
-    assert isinstance(PaperSpec(), PaperSpec)

@@ -1,0 +1,1 @@
+"""What neither pytest-benchmark nor criterion does: pairs of pinned processes, judged honestly."""

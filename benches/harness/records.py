@@ -1,0 +1,66 @@
+"""What the native pinger sends, and what it found: the file formats of ``native/wire.c``."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+_COUNT = struct.Struct("<Q")
+_RECORD = struct.Struct("<QIIII")
+
+
+class Record(NamedTuple):
+    """One message: due so many ns after the start; an answer holds `match` (empty: no answer)."""
+
+    due_ns: int
+    topic: bytes
+    payload: bytes
+    match: bytes = b""
+    stamp_at: int = 0
+    """Where in the payload a msgpack uint64 becomes the wall clock; 0: nowhere."""
+
+
+class Answer(NamedTuple):
+    """One answered record, CLOCK_MONOTONIC ns; `received` is 0 where it was lost."""
+
+    due: int
+    sent: int
+    received: int
+
+
+def write(path: Path, records: Iterable[Record]) -> int:
+    """Write records for the pinger and return their number."""
+    count = 0
+    with path.open("wb") as file:
+        file.write(_COUNT.pack(0))
+        for one in records:
+            sizes = (len(one.topic), len(one.payload), one.stamp_at, len(one.match))
+            file.write(_RECORD.pack(one.due_ns, *sizes))
+            file.write(one.topic + one.payload + one.match)
+            count += 1
+        file.seek(0)
+        file.write(_COUNT.pack(count))
+    return count
+
+
+def read(path: Path) -> list[Answer]:
+    """Return what the pinger found."""
+    words = array("Q")
+    words.frombytes(path.read_bytes())
+    triples = zip(words[0::3], words[1::3], words[2::3], strict=True)
+    return [Answer(*triple) for triple in triples]
+
+
+def latencies_us(answers: Iterable[Answer]) -> tuple[list[float], int]:
+    """Return the latencies counted from when each record was due, and how many were lost."""
+    kept: list[float] = []
+    lost = 0
+    for one in answers:
+        if one.received:
+            kept.append((one.received - one.due) / 1000)
+        else:
+            lost += 1
+    return kept, lost

@@ -1,0 +1,84 @@
+"""The report on a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benches.harness.result import MARKS, Figure, Report
+
+
+def show(report: Report) -> None:
+    """Print one table with every figure, its bound and the verdict."""
+    console = Console()
+    table = Table(title=f"EdgeGuard benchmark, {report.kind}", box=box.SIMPLE, pad_edge=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("bound", justify="right", no_wrap=True)
+    table.add_column("")
+    table.add_column("p50 / p99 / p99.9", justify="right", no_wrap=True)
+    table.add_column("note")
+    group = ""
+    for one in report.figures:
+        if one.group != group:
+            group = one.group
+            table.add_section()
+            table.add_row(f"[bold]{group}")
+        table.add_row(one.name, _value(one), _bound(one), _mark(one), _tail(one), _note(one))
+    console.print(table)
+    console.print(_foot(report), soft_wrap=True)
+
+
+def number(value: float | None) -> str:
+    """Return a number with three significant digits, large ones grouped."""
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _value(one: Figure) -> str:
+    return "-" if one.value is None else f"{number(one.value)} {one.unit}"
+
+
+def _bound(one: Figure) -> str:
+    if one.bound is None:
+        return ""
+    return f"{'>=' if one.at_least else '<='} {number(one.bound)}"
+
+
+def _mark(one: Figure) -> str:
+    colour = {"met": "green", "missed": "red", "skipped": "yellow"}.get(one.verdict, "")
+    text = MARKS[one.verdict]
+    return f"[{colour}]{text}[/]" if colour else text
+
+
+def _tail(one: Figure) -> str:
+    return " / ".join(number(one.summary[key]) for key in _tail_keys(one))
+
+
+def _tail_keys(one: Figure) -> list[str]:
+    return [key for key in ("p50", "p99", "p99.9") if key in one.summary]
+
+
+def _note(one: Figure) -> str:
+    parts = [one.note] if one.note else []
+    if one.null is not None:
+        parts.append(f"null {one.null:.2f}")
+    if one.discarded:
+        parts.append(f"{one.discarded} dirty runs discarded")
+    if one.dirty:
+        parts.append(f"{one.dirty} dirty runs kept: provisional")
+    return "; ".join(parts)
+
+
+def _foot(report: Report) -> str:
+    machine = ", ".join(f"{key} {value}" for key, value in report.machine.items())
+    missed = sum(one.verdict == "missed" for one in report.figures)
+    met = sum(one.verdict == "met" for one in report.figures)
+    return (
+        f"{met} bounds met, {missed} missed; {report.seconds:.0f} s; others used "
+        f"{report.others_share:.0%} of a core; {machine}"
+    )

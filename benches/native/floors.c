@@ -1,0 +1,92 @@
+/* Floors that need no socket: the gate's check, a busy reader of the page, a raw durable append.
+ *
+ *   floors gate PAGE ROUNDS            ns per check, one line per round of 100,000
+ *   floors watch PAGE COUNT OUT        u64 CLOCK_MONOTONIC ns of each change of the state word
+ *   floors append FILE COUNT ROOM      ns of each O_DSYNC write of 256 bytes; ROOM preallocated
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PAGE_BYTES = 4096, WORD_STATE = 8, WORD_BEAT = 9, WORD_LEASE = 5, WORD_MANUAL = 16 };
+enum { CHECKS = 100000, ACTIVE = 2 };
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static const volatile uint64_t *map_page(const char *path) {
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (descriptor < 0 || page == MAP_FAILED) { perror(path); exit(3); }
+    return page;
+}
+
+static int is_open(const volatile uint64_t *words) {
+    uint64_t state = words[WORD_STATE], beat = words[WORD_BEAT], manual = words[WORD_MANUAL];
+    uint64_t age = clock_ns(CLOCK_BOOTTIME) - beat;
+    return (state & 0xff) == ACTIVE && manual == 0 && age < words[WORD_LEASE];
+}
+
+static int gate(const char *path, long rounds) {
+    const volatile uint64_t *words = map_page(path);
+    uint64_t opened = 0;
+    for (long round = 0; round < rounds; round++) {
+        uint64_t begun = clock_ns(CLOCK_MONOTONIC);
+        for (int i = 0; i < CHECKS; i++) opened += (uint64_t)is_open(words);
+        printf("%.3f\n", (double)(clock_ns(CLOCK_MONOTONIC) - begun) / CHECKS);
+    }
+    fprintf(stderr, "%llu open\n", (unsigned long long)opened);
+    return 0;
+}
+
+static int watch(const char *path, long count, const char *out) {
+    const volatile uint64_t *words = map_page(path);
+    uint64_t *seen = calloc((size_t)count, sizeof *seen);
+    uint64_t last = words[WORD_STATE];
+    puts("ready");
+    fflush(stdout);
+    for (long i = 0; i < count; i++) {
+        while (words[WORD_STATE] == last) {}
+        seen[i] = clock_ns(CLOCK_MONOTONIC);
+        last = words[WORD_STATE];
+    }
+    FILE *file = fopen(out, "wb");
+    if (file == NULL) { perror(out); return 3; }
+    fwrite(seen, sizeof *seen, (size_t)count, file);
+    return fclose(file);
+}
+
+static int append(const char *path, long count, off_t room) {
+    static char line[256];
+    memset(line, 'x', sizeof line);
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC | O_CLOEXEC, 0600);
+    if (descriptor < 0) { perror(path); return 3; }
+    if (room > 0 && posix_fallocate(descriptor, 0, room) != 0) return 3;
+    for (long i = 0; i < count; i++) {
+        uint64_t begun = clock_ns(CLOCK_MONOTONIC);
+        if (pwrite(descriptor, line, sizeof line, i * (off_t)sizeof line) != sizeof line) return 3;
+        printf("%llu\n", (unsigned long long)(clock_ns(CLOCK_MONOTONIC) - begun));
+    }
+    return close(descriptor);
+}
+
+int main(int count, char **args) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (count == 4 && strcmp(args[1], "gate") == 0) return gate(args[2], atol(args[3]));
+    if (count == 5 && strcmp(args[1], "watch") == 0) return watch(args[2], atol(args[3]), args[4]);
+    if (count == 5 && strcmp(args[1], "append") == 0)
+        return append(args[2], atol(args[3]), (off_t)atol(args[4]));
+    fputs("usage: floors gate|watch|append ...\n", stderr);
+    return 2;
+}

@@ -1,0 +1,1 @@
+"""One module per group of figures; each has `run(bench)` that yields `Figure`s."""

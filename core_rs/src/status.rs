@@ -1,0 +1,249 @@
+//! Status as JSON: equity, limits with their distance, states, sources, symbols and counters.
+
+use serde_json::{Map, Value, json};
+
+use crate::account::Account;
+use crate::context::Names;
+use crate::day::to_minor;
+use crate::decimal::{Decimal, div_ceil, format_scaled, pow10};
+use crate::decision::{ratio_text, seconds_text};
+use crate::engine::Engine;
+use crate::triggers::price_input::BadCause;
+use crate::types::{Now, Status, Trigger};
+
+/// Decimals of printed distances.
+const PLACES: u8 = 8;
+const NS_PER_MS: i64 = 1_000_000;
+
+impl Engine {
+    /// Returns the status document.
+    pub fn status(&mut self) -> Vec<u8> {
+        let now = self.now;
+        let names = &self.names;
+        let accounts: Vec<Value> = self.accounts.iter_mut().map(|account| account_status(account, names, now)).collect();
+        let counters = self.counters;
+        let bad: Map<String, Value> = self
+            .bad_by_publisher
+            .iter()
+            .map(|(publisher, count)| (self.publishers.name(*publisher).to_string(), json!(count)))
+            .map(|(name, count)| (if name.starts_with("feed:") { name } else { format!("feed:{name}") }, count))
+            .collect();
+        let document = json!({
+            "index": self.index,
+            "wall_doubted": self.wall.is_doubted(),
+            "accounts": accounts,
+            "bad_by_source": bad,
+            "counters": {
+                "ticks": counters.ticks,
+                "malformed": counters.malformed,
+                "unknown_account": counters.unknown_account,
+                "ignored": counters.ignored,
+                "holes": counters.holes,
+                "tick_holes": counters.tick_holes,
+            },
+        });
+        document.to_string().into_bytes()
+    }
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Clear => "clear",
+        Status::Paused => "paused",
+        Status::Halted => "halted",
+    }
+}
+
+fn account_status(account: &mut Account, names: &Names, now: Now) -> Value {
+    let digits = account.config.currency_digits;
+    let known = account.equity.snapshots > 0;
+    let money = |fine: i128| known.then(|| format_scaled(to_minor(fine, digits), digits));
+    let text = |minor: Option<i128>| minor.map(|minor| format_scaled(minor, digits));
+    let mut document = json!({
+        "id": account.config.id,
+        "equity_marked": money(account.marked()),
+        "equity_reported": money(account.equity.reported),
+        "equity_used": money(account.used_equity()),
+        "balance": money(account.equity.balance),
+        "trusted": account.is_trusted(),
+        "diverges": account.diverges(),
+        "day": {
+            "reference": text(account.day.reference),
+            "transfers": format_scaled(to_minor(account.day.transfers, digits), digits),
+            "taken_ns": account.day.taken_ns,
+            "provenance": account.day.provenance,
+            "ends_ns": account.rollover_wall,
+        },
+        "peak": {
+            "value": text(account.peak.peak),
+            "transfers": format_scaled(to_minor(account.peak.transfers, digits), digits),
+            "taken_ns": account.peak.taken_ns,
+            "provenance": account.peak.provenance,
+        },
+        "no_stop_loss": account.book.iter().filter(|one| !one.has_stop).map(|one| one.ticket).collect::<Vec<_>>(),
+        "positions": account.book.iter().count(),
+        "unknown_symbol_ticks": account.unknown_ticks,
+    });
+    let limits = limits(account, now);
+    let parts = [
+        ("limits", limits),
+        ("states", states(account, names)),
+        ("sources", sources(account, now)),
+        ("symbols", symbols(account, names)),
+    ];
+    if let Some(map) = document.as_object_mut() {
+        for (key, value) in parts {
+            map.insert(key.to_string(), value);
+        }
+    }
+    document
+}
+
+fn distance(threshold: &str, value: Option<&str>) -> Option<String> {
+    let (limit, value) = (Decimal::parse(threshold.as_bytes()).ok()?, Decimal::parse(value?.as_bytes()).ok()?);
+    let left = limit.to_scaled(PLACES)?.checked_sub(value.to_scaled(PLACES)?)?;
+    Some(format_scaled(left, PLACES))
+}
+
+fn limit(value: Option<String>, threshold: &str) -> Value {
+    let distance = distance(threshold, value.as_deref());
+    json!({ "value": value, "threshold": threshold, "distance": distance })
+}
+
+fn limits(account: &mut Account, now: Now) -> Value {
+    let mut map = Map::new();
+    let known = account.equity.snapshots > 0;
+    for (loss, reading) in account.losses.iter().zip(account.readings()) {
+        let owner = loss.owner();
+        let name = if owner.scope == "account" {
+            owner.trigger.name().to_string()
+        } else {
+            format!("{} {}", owner.trigger.name(), owner.scope)
+        };
+        let value = reading.filter(|_| known).and_then(|reading| ratio_text(reading.loss, reading.base));
+        map.insert(name, limit(value, &owner.limit.text));
+    }
+    let silence = account.sources.iter_mut().filter(|one| one.is_armed()).map(|one| one.silence(now)).max();
+    let text = account.config.limits.connection_lost.text.clone();
+    map.insert(Trigger::ConnectionLost.name().into(), limit(silence.map(seconds_text), &text));
+    let count = account.errors.count().to_string();
+    map.insert(Trigger::ErrorRate.name().into(), limit(Some(count), &account.config.limits.errors_text));
+    let worst = account
+        .symbols
+        .iter()
+        .filter_map(|one| {
+            let normal = i128::from(one.spread.normal()?).max(1);
+            let unit = pow10(u32::from(PLACES))?;
+            Some(div_ceil(i128::from(one.spread.last_spread()).checked_mul(unit)?, normal))
+        })
+        .max()
+        .map(|scaled| format_scaled(scaled, PLACES));
+    let text = account.config.limits.spread_multiple.text.clone();
+    map.insert(Trigger::PriceAnomaly.name().into(), limit(worst, &text));
+    Value::Object(map)
+}
+
+/// Everything that is in force now.
+fn states(account: &Account, names: &Names) -> Value {
+    let mut list = Vec::new();
+    for loss in &account.losses {
+        if loss.status() != Status::Clear {
+            let owner = loss.owner();
+            list.push(json!({
+                "trigger": owner.trigger.name(), "code": owner.code.name(), "scope": owner.scope,
+                "status": word(loss.status()), "sticky": false, "symbol": null, "source": null,
+            }));
+        }
+    }
+    let mut add = |trigger: Trigger, code: &str, status: Status, sticky: bool, symbol: Option<&str>, source: Option<&str>| {
+        list.push(json!({
+            "trigger": trigger.name(), "code": code, "scope": "account", "status": word(status),
+            "sticky": sticky, "symbol": symbol, "source": source,
+        }));
+    };
+    for source in account.sources.iter().filter(|one| one.status() != Status::Clear) {
+        add(Trigger::ConnectionLost, "CONNECTION_LOST", source.status(), false, None, Some(source.name()));
+    }
+    if account.errors.status() != Status::Clear {
+        add(Trigger::ErrorRate, "ERROR_RATE_EXCEEDS_MAX", account.errors.status(), account.errors.is_sticky(), None, None);
+    }
+    for (id, symbol) in (0u32..).zip(&account.symbols) {
+        let name = Some(names.name(id));
+        if symbol.spread.status() != Status::Clear {
+            add(Trigger::PriceAnomaly, "SPREAD_EXCEEDS_MAX", Status::Paused, symbol.spread.is_sticky(), name, None);
+        }
+        if symbol.filter.suspect.is_some() {
+            add(Trigger::Input, "PRICE_JUMP", Status::Paused, false, name, None);
+        }
+        if symbol.is_stale {
+            add(Trigger::Input, "PRICE_STALE", Status::Paused, false, name, None);
+        }
+    }
+    for (is_on, code) in [(account.is_untrusted, "EQUITY_UNTRUSTED"), (account.is_day_unknown, "DAY_START_UNKNOWN")] {
+        if is_on {
+            add(Trigger::Input, code, Status::Paused, false, None, None);
+        }
+    }
+    Value::Array(list)
+}
+
+fn sources(account: &mut Account, now: Now) -> Value {
+    let rows = account.sources.iter_mut().map(|source| {
+        let age = now.boot_ns.saturating_sub(source.last_proof()) / NS_PER_MS;
+        json!({
+            "name": source.name(),
+            "armed": source.is_armed(),
+            "age_ms": source.is_armed().then_some(age),
+            "silence_s": source.is_armed().then(|| seconds_text(source.silence(now))),
+            "status": word(source.status()),
+        })
+    });
+    Value::Array(rows.collect())
+}
+
+fn symbols(account: &mut Account, names: &Names) -> Value {
+    let mut rows = Vec::new();
+    for id in 0..u32::try_from(account.symbols.len()).unwrap_or(0) {
+        let is_exposed = account.symbol(id).is_some_and(|symbol| !symbol.sums.is_empty());
+        let trips = if is_exposed { [account.trip(id, 0), account.trip(id, 1)] } else { [None, None] };
+        let Some(symbol) = account.symbol(id) else { continue };
+        let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
+        let price = |points: i64| format_scaled(i128::from(points), digits);
+        let is_long = symbol.sums.net_volume() > 0;
+        let side = |quote: crate::triggers::price_input::Quote| price(if is_long { quote.bid } else { quote.ask });
+        let bad: Map<String, Value> =
+            BadCause::ALL.iter().zip(symbol.bad).map(|(cause, count)| (cause.name().to_string(), json!(count))).collect();
+        rows.push(json!({
+            "name": names.name(id),
+            "digits": symbol.facts.as_ref().map(|facts| facts.digits),
+            "bid": symbol.filter.accepted.map(|quote| price(quote.bid)),
+            "ask": symbol.filter.accepted.map(|quote| price(quote.ask)),
+            "spread": symbol.filter.accepted.map(|quote| quote.spread()),
+            "normal": symbol.spread.normal(),
+            "armed": symbol.spread.normal().is_some(),
+            "samples": symbol.spread.window().len(),
+            "paused": symbol.spread.status() == Status::Paused,
+            "stale": symbol.is_stale,
+            "suspect": symbol.filter.suspect.is_some(),
+            "bad": bad,
+            "what_would_trip": is_exposed.then(|| json!({
+                "side": if is_long { "bid" } else { "ask" },
+                "daily_loss": trips[0].map(|trip| side(trip.quote)),
+                "total_drawdown": trips[1].map(|trip| side(trip.quote)),
+            })),
+        }));
+    }
+    Value::Array(rows)
+}
+
+impl Account {
+    /// Returns whether marked and reported equity differ by more than the configured share; it only alarms.
+    pub fn diverges(&self) -> bool {
+        let gap = self.marked().saturating_sub(self.equity.reported).saturating_abs();
+        let share = self.config.limits.diverge_frac;
+        let digits = self.config.currency_digits;
+        let (gap, reported) = (to_minor(gap, digits), to_minor(self.equity.reported, digits).saturating_abs());
+        let unit = pow10(u32::from(share.scale())).unwrap_or(i128::MAX);
+        gap.saturating_mul(unit) > share.mantissa().saturating_mul(reported)
+    }
+}

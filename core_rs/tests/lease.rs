@@ -1,0 +1,149 @@
+//! A remote gate's lease: opens on proof alone, and old words never look fresh.
+
+use edgeguard_core::lease::{Beat, Lease};
+use edgeguard_core::page::Code;
+use edgeguard_core::trading_state::State;
+use proptest::prelude::*;
+
+const MS: i64 = 1_000_000;
+const LEASE_NS: i64 = 1_000 * MS;
+
+fn beat(epoch: i64, state: State) -> Beat {
+    Beat { epoch, state_seq: 1, state, hole: false, halt_id: String::new(), resumed: Vec::new() }
+}
+
+/// A lease that is open at the returned time: one echo to learn of the run, three that count.
+fn open() -> (Lease, i64) {
+    let mut lease = Lease::new(LEASE_NS);
+    let mut now = 0;
+    for _ in 0..4 {
+        assert_ne!(lease.check(now), Code::Open);
+        now += 100 * MS;
+        assert!(lease.on_echo(now - MS, now, beat(1, State::Active)));
+    }
+    assert_eq!(lease.check(now), Code::Open);
+    (lease, now)
+}
+
+/// N7: echoes of old pings, read late, neither open nor prolong anything.
+#[test]
+fn buffered_echoes_do_not_prolong() {
+    let (mut lease, now) = open();
+    let late = now + 3 * LEASE_NS;
+    for step in 1..10 {
+        lease.on_echo(now + step * 100 * MS, late, beat(1, State::Active));
+    }
+    assert_eq!(lease.check(late), Code::Stale);
+}
+
+/// The lease runs from the ping: it ends one lease after it, not after the echo's arrival.
+#[test]
+fn lease_runs_from_the_ping() {
+    let (lease, now) = open();
+    assert_eq!(lease.check(now - MS + LEASE_NS - 1), Code::Open);
+    assert_eq!(lease.check(now - MS + LEASE_NS), Code::Stale);
+}
+
+/// After a short loss three good echoes of the same run reopen.
+#[test]
+fn short_loss_reopens_on_three_echoes() {
+    let (mut lease, now) = open();
+    let back = now + 2 * LEASE_NS;
+    for (number, expected) in [(0, Code::Stale), (1, Code::Stale), (2, Code::Open)] {
+        let at = back + number * 100 * MS;
+        lease.on_echo(at - MS, at, beat(1, State::Active));
+        assert_eq!(lease.check(at), expected);
+    }
+}
+
+/// After 30 s, or with a new run, what was in flight does not count: a handshake comes first.
+#[test]
+fn long_loss_and_new_run_need_a_handshake() {
+    for (epoch, gap) in [(1, 31 * LEASE_NS), (2, 100 * MS)] {
+        let (mut lease, now) = open();
+        let back = now + gap;
+        let codes: Vec<Code> = (0..4)
+            .map(|number| {
+                let at = back + number * 100 * MS;
+                lease.on_echo(at - MS, at, beat(epoch, State::Active));
+                lease.check(at)
+            })
+            .collect();
+        assert_eq!(codes, [Code::Stale, Code::Stale, Code::Stale, Code::Open]);
+    }
+}
+
+/// H9: a run that a later one has replaced is not believed.
+#[test]
+fn lower_epoch_is_fenced() {
+    let (mut lease, now) = open();
+    assert!(!lease.on_echo(now + MS, now + 2 * MS, beat(0, State::Active)));
+    assert_eq!(lease.check(now + LEASE_NS), Code::Stale);
+}
+
+/// P1: a halt latches, through restarts of the guard that forgot it, until that id is resumed.
+#[test]
+fn halt_latches_until_its_resume() {
+    let (mut lease, mut now) = open();
+    let halted = Beat { halt_id: "H1".to_owned(), ..beat(1, State::Halted) };
+    now += 100 * MS;
+    lease.on_echo(now - MS, now, halted);
+    for epoch in [1, 2, 2, 2, 2, 2] {
+        now += 100 * MS;
+        lease.on_echo(now - MS, now, beat(epoch, State::Active));
+        assert_eq!(lease.check(now), Code::Halted);
+    }
+    now += 100 * MS;
+    lease.on_echo(now - MS, now, Beat { resumed: vec!["H1".to_owned()], ..beat(2, State::Active) });
+    assert_eq!(lease.check(now), Code::Open);
+}
+
+/// A halt that arrives too late to prolong the lease is latched all the same.
+#[test]
+fn late_halt_is_latched() {
+    let (mut lease, now) = open();
+    let halted = Beat { halt_id: "H1".to_owned(), ..beat(1, State::Halted) };
+    lease.on_echo(now + MS, now + 2 * LEASE_NS, halted);
+    assert_eq!(lease.check(now + 2 * LEASE_NS), Code::Halted);
+}
+
+proptest! {
+    /// P2 and P3 under any history: an open gate has an ACTIVE echo whose ping is younger than the
+    /// lease, and no halt that was seen is unresumed.
+    #[test]
+    fn open_means_fresh_active_and_unhalted(
+        echoes in prop::collection::vec((0_i64..4000, 0_i64..2500, 1_i64..3, 0_usize..4, 0_usize..3), 1..80),
+        ask in 0_i64..2500,
+    ) {
+        let states = [State::Active, State::Starting, State::Paused, State::Halted];
+        let mut lease = Lease::new(LEASE_NS);
+        let mut now = 10_000 * MS;
+        let mut newest: Option<(i64, i64, State)> = None;
+        let mut halts: Vec<String> = Vec::new();
+        for (step, age, epoch, state, resumed) in echoes {
+            now += step * MS / 10;
+            let sent = now - age * MS;
+            let mut word = beat(epoch, states[state]);
+            if word.state == State::Halted {
+                word.halt_id = format!("H{resumed}");
+            } else if resumed > 0 {
+                word.resumed = vec![format!("H{resumed}")];
+            }
+            let known = newest.is_some_and(|(at, run, _)| epoch < run || sent <= at);
+            if lease.on_echo(sent, now, word.clone()) {
+                newest = Some((sent, epoch, word.state));
+            }
+            if !known {
+                halts.retain(|halt| !word.resumed.contains(halt));
+                if word.state == State::Halted && !halts.contains(&word.halt_id) {
+                    halts.push(word.halt_id);
+                }
+            }
+            let at = now + ask * MS;
+            if lease.check(at) == Code::Open {
+                let (sent, _, state) = newest.unwrap();
+                prop_assert!(at - sent < LEASE_NS && state == State::Active && halts.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+"""Run one scenario: the shipped runner over a paper server, killed and restarted as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from edgeguard.broker.flatten_run import Flattening, Runner
+from edgeguard.broker.intents import IntentLog
+from edgeguard.broker.paper import PaperServer
+from edgeguard.broker.paper.admin import run as admin
+from edgeguard.broker.paper.faults import FaultPlan
+from edgeguard.broker.planner import Planner
+from edgeguard.broker.planner.model import Policy, Scope
+from edgeguard.broker.polling import Poller
+from edgeguard.broker.publisher import Publisher
+from edgeguard.broker.report import Record, Recorder
+from edgeguard.broker.session import ReadError, TerminalSession, Timeouts
+from tests.sim.flatten.checks import NS, ParentKilledError, Watch
+from tests.sim.flatten.link import SimLink
+from tests.sim.flatten.scenario import NAMES, Scenario
+from tests.sim.flatten.virtual import WALL_START_NS, VirtualClock, VirtualLoop
+
+LIVENESS_NS = 200 * NS
+"""After the faults have ended a flatten has this long: a quarantine, a probe and a pause of 30 s."""
+AFTER_FLAT_NS = 3 * NS
+RUN = "sim/account"
+
+
+class Result(msgspec.Struct):
+    """What one seed gave."""
+
+    seed: int
+    mode: str
+    violations: list[str]
+    virtual_ns: int
+    sends: int
+    reads: int
+    firings: dict[str, int]
+    flat_ns: int | None
+
+
+class Life:
+    """One parent: from its start to its kill."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.log = IntentLog(world.log_path)
+        self.link = SimLink(world.server, world.clock, world.dice, world.watch)
+        self.session = TerminalSession(self.link, world.clock, Timeouts(8.0, 2.0, 4.0))  # type: ignore[arg-type]
+        publisher = Publisher("A", world.clock, lambda _: None)
+        self.poller = Poller(self.session, publisher, world.clock, NAMES[:1])
+        account = world.scenario.spec.account
+        contents = self.log.contents
+        self.planner = Planner(
+            Policy(),
+            login=account.login,
+            server=account.server,
+            trade_mode=account.trade_mode,
+            next_intent=contents.next_id,
+            adopted=[line.intent for line in contents.unresolved.values()],
+        )
+        self.runner = Runner(
+            self.planner,
+            self.session,
+            self.poller,
+            self.log,
+            world.clock,
+            world.tell,
+            account="A",
+            reports=world.folder / "reports",
+        )
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, scope: Scope, *, first: bool) -> None:
+        """Start the flatten, or what the log says is unfinished."""
+        if first or self.log.contents.runs:
+            record = Record(
+                account="A",
+                login=1,
+                server="",
+                run=RUN,
+                halt_id="sim",
+                scope=scope.kind,
+                reason="simulation",
+                started_ns=self.world.clock.wall_ns(),
+            )
+            self.runner.start(
+                Flattening(
+                    run=RUN,
+                    halt_id="sim",
+                    command_id="c",
+                    scope=scope,
+                    reason="",
+                    recorder=Recorder(record),
+                    calls_before=0,
+                )
+            )
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(self._drive()), loop.create_task(self._poll())]
+
+    async def _drive(self) -> None:
+        try:
+            await self.runner.run()
+        except* ParentKilledError:
+            self.world.parent_killed()
+        except* Exception:  # noqa: BLE001 - a crash of the shipped code is what is looked for
+            self.world.watch.fail("CRASH", traceback.format_exc())
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(2.0)
+            if self.planner.is_working:
+                continue
+            try:
+                self.runner.watch(await self.poller.cycle())
+            except ReadError:
+                continue
+            except ParentKilledError:
+                self.world.parent_killed()
+
+    async def kill(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.link.is_dead = True
+        self.link.stop()
+        self.log.close()
+
+
+class World:
+    """Server, clock, trouble, and the parent's present life."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self.loop = loop
+        self.folder = folder
+        self.clock = VirtualClock(loop)
+        self.dice = random.Random(f"world:{scenario.seed}")
+        self.scenario = scenario
+        self.log_path = folder / "intents.log"
+        self.server = PaperServer(scenario.spec, WALL_START_NS)
+        admin(self.server, "open_book", scenario.book, WALL_START_NS)
+        self.server.set_faults(scenario.plan, WALL_START_NS)
+        self.watch = Watch(scenario, self.server, self.clock)
+        self.kills: dict[str, int] = {}
+        self.life: Life | None = None
+        self.reads = 0
+        self._revive = asyncio.Event()
+        self._prices = {s.name: (s.bid, s.ask, s.digits) for s in scenario.spec.symbols}
+
+    def tell(self, kind: str, flattening: object, text: str, body: object) -> None:
+        del flattening, body
+        self.watch.told(kind, text)
+
+    def parent_killed(self) -> None:
+        """The parent was killed at a send; the world notices."""
+        self.kills["kill_at_send"] = self.kills.get("kill_at_send", 0) + 1
+        self._revive.set()
+
+    async def run(self) -> Result:
+        first = True
+        kills = sorted(self.scenario.kills, key=lambda kill: kill.at_ns)
+        self.watch.kill_at_send = [(k.at_ns, k.what) for k in kills if "send" in k.what]
+        timed = [k for k in kills if "send" not in k.what]
+        jobs = [
+            self.loop.create_task(self._ticks()),
+            self.loop.create_task(self._end_faults()),
+            self.loop.create_task(self._seconds()),
+        ]
+        deadline = self.scenario.faults_end_ns + LIVENESS_NS
+        self.life = Life(self)
+        self.life.begin(self.scenario.scope, first=first)
+        while not self._is_over() and self.loop.now_ns < deadline:
+            next_ns = timed[0].at_ns if timed else self.loop.now_ns + NS
+            wait = min(NS, max(0, next_ns - self.loop.now_ns))
+            await self._pause(wait)
+            down = 0
+            if timed and self.loop.now_ns >= timed[0].at_ns:
+                kill = timed.pop(0)
+                self.kills[kill.what] = self.kills.get(kill.what, 0) + 1
+                if kill.what == "kill_child":
+                    self.life.link.stop()
+                else:
+                    self._revive.set()
+                    down = kill.down_ns
+            if self._revive.is_set():
+                await self._restart(down)
+        over = self._is_over()
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await self._finish(over=over)
+        return self._result()
+
+    async def _pause(self, wait_ns: int) -> None:
+        try:
+            async with asyncio.timeout(wait_ns / NS):
+                await self._revive.wait()
+        except TimeoutError:
+            return
+
+    async def _restart(self, down_ns: int) -> None:
+        assert self.life is not None
+        await self._end_life()
+        self.life = None
+        await asyncio.sleep(down_ns / NS)
+        self._revive.clear()
+        self.life = Life(self)
+        self.watch.progress_ns = self.clock.boot_ns()
+        self.life.begin(self.scenario.scope, first=False)
+
+    async def _end_life(self) -> None:
+        assert self.life is not None
+        self.reads += sum(n for m, n in self.life.session.calls.items() if m != "order_send")
+        await self.life.kill()
+
+    def _is_over(self) -> bool:
+        """Flat, told so, quiet for a while, and no trouble to come."""
+        quiet = self.scenario.faults_end_ns
+        if self.life is None or self.loop.now_ns < quiet or not self.watch.flats:
+            return False
+        settled = self.clock.boot_ns() - self.watch.flats[-1] > AFTER_FLAT_NS
+        later = [x for x in self.server.book.later]
+        return settled and not self.life.planner.is_working and not later and self._truly_flat()
+
+    def _truly_flat(self) -> bool:
+        return self.watch._left() == (0, 0)
+
+    async def _finish(self, *, over: bool) -> None:
+        if not over:
+            left = self.watch._left()
+            self.watch.fail("P18", f"not flat {LIVENESS_NS // NS} s after the last fault: {left} left")
+        for _, text in self.watch.needs_alarm:
+            self.watch.fail("P15", f"{text} after a race, without an alarm")
+        await self._end_life()
+        self.watch.check_log(self.log_path.read_bytes())
+
+    def _result(self) -> Result:
+        firings = dict(self.server.engine.firings)
+        for name, count in self.kills.items():
+            firings[name] = count
+        return Result(
+            seed=self.scenario.seed,
+            mode=self.scenario.mode,
+            violations=self.watch.violations,
+            virtual_ns=self.loop.now_ns,
+            sends=self.watch.sends,
+            reads=self.reads,
+            firings=firings,
+            flat_ns=self.watch.flats[0] - self.watch.start_ns if self.watch.flats else None,
+        )
+
+    async def _ticks(self) -> None:
+        while True:
+            for name, (bid, ask, digits) in self._prices.items():
+                moved = round(bid * (1 + self.dice.gauss(0, 2e-5)), digits)
+                self._prices[name] = (moved, round(moved + ask - bid, digits), digits)
+                self.server.on_tick(name, *self._prices[name][:2], self.clock.wall_ns())
+            self.watch.after_server()
+            await asyncio.sleep(0.7)
+
+    async def _end_faults(self) -> None:
+        await asyncio.sleep(self.scenario.faults_end_ns / NS)
+        self.server.set_faults(FaultPlan(), self.clock.wall_ns())
+        self.watch.after_server()
+
+    async def _seconds(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.server.advance(self.clock.wall_ns())
+            self.watch.after_server()
+            unproven = self.life is not None and any(
+                run.flat_ns is None for run in self.life.planner.state.runs.values()
+            )
+            believed = self.life.planner.state.progress_ns if self.life is not None else 0
+            self.watch.second(unproven=unproven, believed_ns=believed)
+
+
+def simulate(scenario: Scenario) -> Result:
+    """Run one scenario to its end."""
+    loop = VirtualLoop()
+    loop.jump.limit_ns = scenario.faults_end_ns + LIVENESS_NS + 600 * NS
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+
+        async def main() -> Result:
+            return await World(scenario, Path(name)).run()
+
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            loop.close()
