@@ -131,6 +131,55 @@ class Engine:
             InputError: the replay reached a line that cannot be read.
             ConfigError: the replay reached a tick of a symbol whose digits nothing tells.
         """
+    def status(self) -> bytes:
+        """Return the status as JSON.
+
+        Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges day
+        peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``), ``counters``,
+        ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value, threshold and distance
+        (threshold minus value); ``states`` what is in force, with ``sticky``; a symbol with positions has
+        ``what_would_trip``: the price at which each loss limit breaks, all else unchanged.
+        """
+    def resume(self, account: str, t_ns: int, boot_ns: int, source: int = 0, line: int = 0) -> int:
+        """Clear the halts of an account and its sticky pauses, re-arm the bands, and judge it anew.
+
+        What still breaches fires again at once: ask `would_fire` first. Raises ValueError for an
+        account that is not configured.
+        """
+    def would_fire(self, account: str) -> list[Decision]:
+        """Return the losses and connections that would halt the account at once; it stays as it is."""
+    def rebaseline(
+        self,
+        account: str,
+        *,
+        t_ns: int,
+        boot_ns: int,
+        peak: str | None = None,
+        day: str | None = None,
+        provenance: str = "operator",
+    ) -> int:
+        """Set the peak or the day's reference as exact amounts; transfers count from now.
+
+        `day` also answers DAY_START_UNKNOWN; its `provenance` is ``operator`` or ``history``.
+
+        Raises:
+            ValueError: the account is not configured, an amount is none, or nothing was given.
+        """
+    def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
+        """End the pauses of ``error_rate``, ``price_anomaly`` or (None) both, sticky or not."""
+    def references(self) -> bytes:
+        """Return what must survive a restart: references, peaks, transfers, scopes and baselines."""
+    def load_references(self, data: bytes) -> None:
+        """Take `references` back; they are applied at the first event.
+
+        A day's reference is never derived from the present: one whose day has ended since is unknown
+        until `rebaseline` tells it.
+
+        Raises:
+            ValueError: the bytes are no such document.
+        """
+    def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
+        """Suspend the engine's heartbeat deadline until a boot time; None ends that."""
 
 # The halt page and the trading state.
 
@@ -308,52 +357,3 @@ class Lease:
         """Return the code, ``OPEN`` for a permit."""
     def latched(self) -> list[str]:
         """Return the halts that were seen and not resumed."""
-    def status(self) -> bytes:
-        """Return the status as JSON.
-
-        Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges day
-        peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``), ``counters``,
-        ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value, threshold and distance
-        (threshold minus value); ``states`` what is in force, with ``sticky``; a symbol with positions has
-        ``what_would_trip``: the price at which each loss limit breaks, all else unchanged.
-        """
-    def resume(self, account: str, t_ns: int, boot_ns: int, source: int = 0, line: int = 0) -> int:
-        """Clear the halts of an account and its sticky pauses, re-arm the bands, and judge it anew.
-
-        What still breaches fires again at once: ask `would_fire` first. Raises ValueError for an
-        account that is not configured.
-        """
-    def would_fire(self, account: str) -> list[Decision]:
-        """Return the losses and connections that would halt the account at once; it stays as it is."""
-    def rebaseline(
-        self,
-        account: str,
-        *,
-        t_ns: int,
-        boot_ns: int,
-        peak: str | None = None,
-        day: str | None = None,
-        provenance: str = "operator",
-    ) -> int:
-        """Set the peak or the day's reference as exact amounts; transfers count from now.
-
-        `day` also answers DAY_START_UNKNOWN; its `provenance` is ``operator`` or ``history``.
-
-        Raises:
-            ValueError: the account is not configured, an amount is none, or nothing was given.
-        """
-    def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
-        """End the pauses of ``error_rate``, ``price_anomaly`` or (None) both, sticky or not."""
-    def references(self) -> bytes:
-        """Return what must survive a restart: references, peaks, transfers, scopes and baselines."""
-    def load_references(self, data: bytes) -> None:
-        """Take `references` back; they are applied at the first event.
-
-        A day's reference is never derived from the present: one whose day has ended since is unknown
-        until `rebaseline` tells it.
-
-        Raises:
-            ValueError: the bytes are no such document.
-        """
-    def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
-        """Suspend the engine's heartbeat deadline until a boot time; None ends that."""

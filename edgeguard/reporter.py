@@ -36,7 +36,7 @@ from edgeguard.messages import (
     Tick,
     TickBatch,
 )
-from edgeguard.transport.endpoints import CurveKeys
+from edgeguard.transport.endpoints import CurveKeys, check_endpoint
 from edgeguard.transport.sockets import make_context, publisher
 
 QUEUE_MAX: Final = 10_000
@@ -97,10 +97,12 @@ class Reporter:
         self._epoch = self._clock.wall_ns()
         self._lock = threading.Lock()
         self._seqs: dict[tuple[int, str], int] = {}
+        endpoint = feeds_endpoint(where)
+        check_endpoint(endpoint, keys)
         self._context = make_context()
         self._socket = publisher(
             self._context,
-            feeds_endpoint(where),
+            endpoint,
             bind=False,
             hwm=queue_max,
             keys=keys,

@@ -6,7 +6,7 @@ use crate::config::{AccountConfig, Config, FeedConfig};
 use crate::context::{Context, Names};
 use crate::convert::Route;
 use crate::day::{Day, Peak};
-use crate::deadline::{Due, Queue, Timer};
+use crate::deadline::{Due, Entry, Queue, Timer};
 use crate::facts::{FactLayer, Facts};
 use crate::scope::Scope;
 use crate::session::{Rule, Session};
@@ -150,6 +150,8 @@ pub struct Account {
     pub seen: crate::fills::SeenDeals,
     /// Deadlines.
     pub queue: Queue,
+    /// Entries of the step that runs; kept for its room.
+    pub due_now: Vec<Entry>,
     /// Deadline of the day.
     pub rollover: Timer,
     /// Wall time of the next day's start.
@@ -194,6 +196,7 @@ impl Account {
             stale_count: 0,
             seen: crate::fills::SeenDeals::default(),
             queue: Queue::with_capacity(256),
+            due_now: Vec::with_capacity(64),
             rollover: Timer::default(),
             rollover_wall: 0,
             bucket: Bucket { number: 0, until: i64::MIN },
@@ -324,23 +327,32 @@ impl Account {
         }
     }
 
-    /// Runs everything that is due at one instant; the caller has stepped to the earliest.
+    /// Runs everything that is due at one instant; the caller has stepped to the earliest. What this work
+    /// makes due at the same instant is a step of its own.
     pub fn run_due(&mut self, ctx: &mut Context<'_>) {
+        let mut entries = core::mem::take(&mut self.due_now);
+        entries.clear();
         while let Some(entry) = self.queue.pop(ctx.now.boot_ns) {
+            entries.push(entry);
+        }
+        for entry in &entries {
             let now = ctx.now.boot_ns;
-            let Some(timer) = Self::timer_of(&mut self.rollover, &mut self.errors, &mut self.symbols, &mut self.losses, &mut self.sources, entry.key)
-            else {
-                continue;
-            };
-            if timer.fires(&mut self.queue, entry, now) {
+            let timer = Self::timer_of(
+                (&mut self.rollover, &mut self.errors),
+                &mut self.symbols,
+                &mut self.losses,
+                &mut self.sources,
+                entry.key,
+            );
+            if timer.is_some_and(|timer| timer.fires(&mut self.queue, *entry, now)) {
                 self.fire(entry.key, ctx);
             }
         }
+        self.due_now = entries;
     }
 
     fn timer_of<'t>(
-        rollover: &'t mut Timer,
-        errors: &'t mut ErrorRate,
+        (rollover, errors): (&'t mut Timer, &'t mut ErrorRate),
         symbols: &'t mut [Symbol],
         losses: &'t mut [LossTrigger],
         sources: &'t mut [Source],

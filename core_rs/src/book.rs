@@ -4,7 +4,7 @@ use crate::decimal::div_half_even;
 use crate::triggers::price_input::Quote;
 use crate::types::Side;
 
-/// One open position.
+/// One open position: what the snapshot holds of it, and what fills added since.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
     /// Stable identifier, by which fills name it.
@@ -13,13 +13,13 @@ pub struct Position {
     pub ticket: i64,
     /// Symbol.
     pub symbol: u32,
-    /// Direction.
-    pub side: Side,
     /// Magic number.
     pub magic: i64,
-    /// Volume in 1e-8 lots, above zero.
-    pub volume: i64,
-    /// Sum of volume x price in points at which each part stands unchanged.
+    /// Bought volume in 1e-8 lots.
+    pub long: i64,
+    /// Sold volume in 1e-8 lots.
+    pub short: i64,
+    /// Volume x price in points at which each part stands unchanged: bought minus sold.
     pub cost: i128,
     /// Profit and swap of the snapshot, in fine units.
     pub carried: i128,
@@ -28,25 +28,51 @@ pub struct Position {
 }
 
 impl Position {
-    /// Takes a part of the volume out and returns the snapshot profit and swap that leave with it.
+    /// Returns the volume of all parts.
+    pub const fn volume(&self) -> i64 {
+        self.long.saturating_add(self.short)
+    }
+
+    /// Adds a volume at a price in points.
+    pub fn add(&mut self, side: Side, volume: i64, points: i64) {
+        let cost = i128::from(volume).saturating_mul(i128::from(points));
+        match side {
+            Side::Buy => {
+                self.long = self.long.saturating_add(volume);
+                self.cost = self.cost.saturating_add(cost);
+            }
+            Side::Sell => {
+                self.short = self.short.saturating_add(volume);
+                self.cost = self.cost.saturating_sub(cost);
+            }
+        }
+    }
+
+    /// Takes another row of the same position in.
+    pub const fn merge(&mut self, other: &Self) {
+        self.long = self.long.saturating_add(other.long);
+        self.short = self.short.saturating_add(other.short);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.carried = self.carried.saturating_add(other.carried);
+    }
+
+    /// Takes a share of every part out and returns the snapshot profit and swap that leave with it.
     pub fn close(&mut self, volume: i64) -> i128 {
-        let closed = volume.min(self.volume);
-        let left = self.volume.saturating_sub(closed);
-        let share = |amount: i128| {
-            let product = amount.saturating_mul(i128::from(left));
-            div_half_even(product, i128::from(self.volume.max(1)))
-        };
-        let (cost, carried) = (share(self.cost), share_wide(self.carried, left, self.volume));
+        let whole = self.volume();
+        let left = whole.saturating_sub(volume.min(whole));
+        let part = |amount: i64| i64::try_from(share(i128::from(amount), left, whole)).unwrap_or(0);
+        let (long, carried) = (part(self.long), share(self.carried, left, whole));
         let removed = self.carried.saturating_sub(carried);
-        self.volume = left;
-        self.cost = cost;
+        self.cost = share(self.cost, left, whole);
+        self.long = long;
+        self.short = left.saturating_sub(long);
         self.carried = carried;
         removed
     }
 }
 
 /// amount x left / whole, half-even, without overflow for money in fine units.
-fn share_wide(amount: i128, left: i64, whole: i64) -> i128 {
+fn share(amount: i128, left: i64, whole: i64) -> i128 {
     let (left, whole) = (i128::from(left), i128::from(whole.max(1)));
     match amount.checked_mul(left) {
         Some(product) => div_half_even(product, whole),
@@ -75,33 +101,19 @@ impl Sums {
     }
 
     /// Adds a position.
-    pub fn add(&mut self, position: &Position) {
+    pub const fn add(&mut self, position: &Position) {
         self.count = self.count.saturating_add(1);
-        match position.side {
-            Side::Buy => {
-                self.long_volume = self.long_volume.saturating_add(position.volume);
-                self.cost = self.cost.saturating_add(position.cost);
-            }
-            Side::Sell => {
-                self.short_volume = self.short_volume.saturating_add(position.volume);
-                self.cost = self.cost.saturating_sub(position.cost);
-            }
-        }
+        self.long_volume = self.long_volume.saturating_add(position.long);
+        self.short_volume = self.short_volume.saturating_add(position.short);
+        self.cost = self.cost.saturating_add(position.cost);
     }
 
     /// Takes a position out.
-    pub fn remove(&mut self, position: &Position) {
+    pub const fn remove(&mut self, position: &Position) {
         self.count = self.count.saturating_sub(1);
-        match position.side {
-            Side::Buy => {
-                self.long_volume = self.long_volume.saturating_sub(position.volume);
-                self.cost = self.cost.saturating_sub(position.cost);
-            }
-            Side::Sell => {
-                self.short_volume = self.short_volume.saturating_sub(position.volume);
-                self.cost = self.cost.saturating_add(position.cost);
-            }
-        }
+        self.long_volume = self.long_volume.saturating_sub(position.long);
+        self.short_volume = self.short_volume.saturating_sub(position.short);
+        self.cost = self.cost.saturating_sub(position.cost);
     }
 
     /// Returns the change of all positions at a quote, in volume units x points: long at bid, short at ask.
@@ -140,9 +152,16 @@ impl Book {
         self.positions.push(position);
     }
 
-    /// Sorts by identifier.
+    /// Sorts by identifier; rows of the same position become one.
     pub fn sort(&mut self) {
         self.positions.sort_by_key(|position| position.id);
+        self.positions.dedup_by(|later, kept| {
+            let is_same = later.id == kept.id && later.symbol == kept.symbol;
+            if is_same {
+                kept.merge(later);
+            }
+            is_same
+        });
     }
 
     fn place(&self, id: i64) -> Result<usize, usize> {
@@ -193,17 +212,19 @@ mod tests {
     use super::*;
 
     fn position(id: i64, side: Side, volume: i64, price: i64) -> Position {
-        Position {
+        let mut one = Position {
             id,
             ticket: id,
             symbol: 0,
-            side,
             magic: 0,
-            volume,
-            cost: i128::from(volume) * i128::from(price),
+            long: 0,
+            short: 0,
+            cost: 0,
             carried: 1_000,
             has_stop: false,
-        }
+        };
+        one.add(side, volume, price);
+        one
     }
 
     #[test]
@@ -223,8 +244,8 @@ mod tests {
     fn closing_a_share_takes_that_share_of_everything() {
         let mut one = position(1, Side::Buy, 100, 50);
         assert_eq!(one.close(25), 250);
-        assert_eq!((one.volume, one.cost, one.carried), (75, 75 * 50, 750));
+        assert_eq!((one.volume(), one.cost, one.carried), (75, 75 * 50, 750));
         assert_eq!(one.close(1_000), 750);
-        assert_eq!((one.volume, one.cost, one.carried), (0, 0, 0));
+        assert_eq!((one.volume(), one.cost, one.carried), (0, 0, 0));
     }
 }

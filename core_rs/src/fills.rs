@@ -169,17 +169,19 @@ impl Account {
                 unmarkable = unmarkable.saturating_add(1);
             }
             let points = row.price_current.to_points(facts.map_or(0, |facts| facts.digits))?;
-            positions.push(Position {
+            let mut position = Position {
                 id: row.id,
                 ticket: row.ticket,
                 symbol: row.symbol,
-                side: row.side,
                 magic: row.magic,
-                volume,
-                cost: i128::from(volume).saturating_mul(i128::from(points)),
+                long: 0,
+                short: 0,
+                cost: 0,
                 carried,
                 has_stop: row.has_stop,
-            });
+            };
+            position.add(row.side, volume, points);
+            positions.push(position);
         }
         Some((positions, unmarkable))
     }
@@ -194,13 +196,16 @@ impl Account {
         }
         self.book.clear();
         for position in positions {
-            if let Some(symbol) = self.symbol_mut(position.symbol) {
-                symbol.sums.add(&position);
-                symbol.priced_at = Some(ctx.now.boot_ns);
-            }
             self.book.push(position);
         }
         self.book.sort();
+        for position in self.book.iter() {
+            let place = usize::try_from(position.symbol).unwrap_or(usize::MAX);
+            if let Some(symbol) = self.symbols.get_mut(place) {
+                symbol.sums.add(position);
+                symbol.priced_at = Some(ctx.now.boot_ns);
+            }
+        }
         self.rebuild_exposure(ctx.names);
     }
 
@@ -243,31 +248,24 @@ impl Account {
     }
 
     fn open(&mut self, deal: &Deal, volume: i64, points: i64) {
-        let cost = i128::from(volume).saturating_mul(i128::from(points));
         if let Some(symbol) = self.symbol(deal.symbol)
             && symbol.facts.is_none()
         {
             self.equity.unmarkable = self.equity.unmarkable.saturating_add(1);
         }
         let before = self.book.get(deal.position).copied();
-        let position = match before {
-            Some(old) => Position {
-                volume: old.volume.saturating_add(volume),
-                cost: old.cost.saturating_add(cost),
-                ..old
-            },
-            None => Position {
-                id: deal.position,
-                ticket: deal.position,
-                symbol: deal.symbol,
-                side: deal.side,
-                magic: deal.magic.unwrap_or(0),
-                volume,
-                cost,
-                carried: 0,
-                has_stop: false,
-            },
-        };
+        let mut position = before.unwrap_or(Position {
+            id: deal.position,
+            ticket: deal.position,
+            symbol: deal.symbol,
+            magic: deal.magic.unwrap_or(0),
+            long: 0,
+            short: 0,
+            cost: 0,
+            carried: 0,
+            has_stop: false,
+        });
+        position.add(deal.side, volume, points);
         self.replace(before.as_ref(), Some(position));
     }
 
@@ -281,11 +279,11 @@ impl Account {
             return 0;
         };
         self.realise(before.symbol, before.magic, sum);
-        let closed = volume.min(before.volume);
+        let closed = volume.min(before.volume());
         let mut after = before;
         let carried = after.close(closed);
         self.equity.anchor = self.equity.anchor.saturating_sub(carried);
-        self.replace(Some(&before), (after.volume > 0).then_some(after));
+        self.replace(Some(&before), (after.volume() > 0).then_some(after));
         closed
     }
 
@@ -302,6 +300,7 @@ impl Account {
                 symbol.sums.add(&after);
             }
             self.book.insert(after);
+            self.revalue(after.symbol);
         }
     }
 

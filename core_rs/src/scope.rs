@@ -105,6 +105,8 @@ impl Account {
     pub fn take_scope_references(&mut self) {
         for at in 0..self.scopes.len() {
             if let Some(scope) = self.scopes.get_mut(at) {
+                let mine = self.book.iter().filter(|one| scope.contains(one.symbol, one.magic));
+                scope.floating_reported = mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
                 scope.realised = 0;
                 scope.realised_reported = 0;
             }

@@ -34,7 +34,8 @@ def cross_violations(config: Config) -> list[str]:
 
 def is_live(config: Config) -> bool:
     """Tell whether any account trades on a real terminal."""
-    return any(account.terminal != PAPER for account in config.account)
+    # Empty where a faulty name was found: that is told already.
+    return any(account.terminal not in {PAPER, ""} for account in config.account)
 
 
 def _required_lists(config: Config) -> Iterator[str]:

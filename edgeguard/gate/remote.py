@@ -14,7 +14,7 @@ from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError
 from edgeguard.gate.lease import Beat, Lease
 from edgeguard.messages import Echo, Ping, StateBeat
-from edgeguard.transport import CurveKeys, dealer, make_context
+from edgeguard.transport import CurveKeys, check_endpoint, dealer, make_context
 
 PING_MS: Final = 100
 LEASE_S_DEFAULT: Final = 1.0
@@ -49,6 +49,7 @@ class RemoteSource:
         self._beat: StateBeat | None = None
         self._scopes_halted: set[str] = set()
         self._is_closed = threading.Event()
+        check_endpoint(endpoint, keys)
         self._context = make_context()
         self._socket = dealer(
             self._context,

@@ -77,15 +77,19 @@ class SnapshotWatch:
         """Watch for `config`'s identity; `age_max_ms` is how old the last good one may be."""
         self._config = config
         self._age_max_ns = age_max_ms * NS_PER_MS
-        self._request = 0
+        # Random, so that an answer to a run of before is none to this one.
+        self._request = self._floor = secrets.randbits(40)
         self._lag_ns: int | None = None
         self.last: AccountSnapshot | None = None
         self.good_boot_ns: int | None = None
         """When the last good snapshot arrived, ns of CLOCK_BOOTTIME."""
+        self.asked_boot_ns = 0
+        """When a fresh read was last asked for, ns of CLOCK_BOOTTIME."""
 
-    def new_request(self) -> int:
-        """Return the number of a fresh read to ask for."""
+    def new_request(self, boot_ns: int) -> int:
+        """Return the number of a fresh read that is asked for now."""
         self._request += 1
+        self.asked_boot_ns = boot_ns
         return self._request
 
     def identity_fault(self, snapshot: AccountSnapshot) -> str:
@@ -106,7 +110,7 @@ class SnapshotWatch:
         """Take in a snapshot of the right account; return whether it is fresh."""
         wall_ns, boot_ns = now
         lag_ns = wall_ns - snapshot.t_ns
-        is_answer = 0 < snapshot.request <= self._request
+        is_answer = self._floor < snapshot.request <= self._request
         if self.last is not None and snapshot.epoch == self.last.epoch:
             is_older = snapshot.t_ns <= self.last.t_ns
             if is_older and not is_answer:
@@ -126,7 +130,7 @@ class SnapshotWatch:
         self.good_boot_ns = None
         self._lag_ns = None
         # Answers to reads of before do not count either.
-        self._request += 1
+        self._floor = self._request
 
     def is_fresh(self, boot_ns: int) -> bool:
         """Return whether the last good snapshot is young enough."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 FLAG_DECISIONS: Final = 1
@@ -89,7 +90,7 @@ class EnginePort(Protocol):
         """Return the number that stands for a source's name."""
         ...
 
-    def take_decisions(self) -> list[Decision]:
+    def take_decisions(self) -> Sequence[Decision]:
         """Return the decisions that wait, oldest first."""
         ...
 
@@ -101,14 +102,14 @@ class EnginePort(Protocol):
         """Clear an account's halts after an operator's resume, and re-arm."""
         ...
 
-    def would_fire(self, account: str) -> list[Decision]:
+    def would_fire(self, account: str) -> Sequence[Decision]:
         """Return the triggers that would fire at once."""
         ...
 
     def rebaseline(
-        self, account: str, *, peak: str | None, day: str | None, t_ns: int, boot_ns: int
-    ) -> None:
-        """Set the peak or the day's reference by an operator's word."""
+        self, account: str, *, t_ns: int, boot_ns: int, peak: str | None, day: str | None
+    ) -> int:
+        """Set the peak or the day's reference by an operator's word, and return flags."""
         ...
 
     def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:

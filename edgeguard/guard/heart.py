@@ -16,6 +16,8 @@ from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.watch import ManualWatch
 
+ASK_NS: Final = 250 * NS_PER_MS
+"""How often a fresh read is asked for while there is none."""
 PROGRESS_NS: Final = 200 * NS_PER_MS
 """How old the progress of a part may be for a beat to be earned."""
 
@@ -69,6 +71,10 @@ class Heart:
                 self.renew_page(account)
             account.page.beat(boot_ns)
             self._actuators.beat(account)
+            broker = self._parts.brokers[account.id]
+            if broker.is_away(boot_ns):
+                # Greeted ten times a second until it answers: a start waits for nothing else.
+                broker.send("hello")
         self.beats += 1
         self.on_earned()
 
@@ -80,18 +86,20 @@ class Heart:
         )
 
     def second(self) -> None:
-        """Greet the brokers, ask for what is missing, repeat what is not proven."""
-        _, boot_ns = now = self._parts.now()
+        """Greet the brokers, and repeat what is not proven."""
+        now = self._parts.now()
         for account in self._accounts.values():
             self._parts.brokers[account.id].send("hello")
-            if not account.snapshots.is_fresh(boot_ns):
-                self._pipeline.ask_read(account)
             self._actuators.run(account, account.trading.tick(now))
 
     def _judge_snapshots(self, boot_ns: int) -> None:
-        """Pause the accounts whose last good snapshot has become too old."""
+        """Ask for what is not fresh, and pause the accounts that had it once."""
         for account in self._accounts.values():
-            if SNAPSHOT_GOOD in account.trading.waiting() or account.snapshots.is_fresh(boot_ns):
+            if account.snapshots.is_fresh(boot_ns):
+                continue
+            if boot_ns - account.snapshots.asked_boot_ns >= ASK_NS:
+                self._pipeline.ask_read(account)
+            if SNAPSHOT_GOOD in account.trading.waiting():
                 continue
             wall_ns, _ = self._parts.now()
             pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, wall_ns)

@@ -104,10 +104,12 @@ class Lifting:
             raise UsageError("one of peak and day must be given, was both or neither")
         wall_ns, boot_ns = self._parts.now()
         try:
-            self._engine.rebaseline(account.id, peak=peak, day=day, t_ns=wall_ns, boot_ns=boot_ns)
+            flags = self._engine.rebaseline(
+                account.id, t_ns=wall_ns, boot_ns=boot_ns, peak=peak, day=day
+            )
         except (EdgeGuardError, ConfigError, ValueError) as error:
             raise RefusedError(str(error)) from error
-        self._pipeline.obey(0)
+        self._pipeline.obey(flags)
         self._storage.save_references(self._engine.references())
         answer.end("done", "rebaselined", {"account": account.id, "peak": peak, "day": day})
 

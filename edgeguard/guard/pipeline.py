@@ -100,7 +100,7 @@ class Pipeline:
 
     def ask_read(self, account: GuardedAccount) -> None:
         """Ask the account's broker for a fresh read."""
-        request = account.snapshots.new_request()
+        request = account.snapshots.new_request(self._parts.clock.boot_ns())
         self._parts.brokers[account.id].send("read", request=request)
 
     def _take(self, payload: bytes) -> None:

@@ -61,9 +61,6 @@ class Status:
         _, boot_ns = self._parts.now()
         row = account.row()
         snapshot = account.snapshots.last
-        stops: list[int] = []
-        if snapshot is not None:
-            stops = [item.ticket for item in snapshot.positions if float(item.sl or 0) == 0]
         return {
             **_of_account(engine, account.id),
             "id": account.id,
@@ -74,7 +71,6 @@ class Status:
             "pauses": [pause._asdict() for pause in row.pauses],
             "waiting": list(account.trading.waiting()),
             "scopes": [_scope(item) for item in account.rows() if item.scope != ACCOUNT],
-            "no_stop_loss": stops,
             "positions": None if snapshot is None else len(snapshot.positions),
             "orders": None if snapshot is None else len(snapshot.orders),
             "snapshot_age_ms": account.snapshots.age_ms(boot_ns),
@@ -177,6 +173,7 @@ def _of_account(engine: Document, account: str) -> Document:
         "equity_reported": None,
         "equity_used": None,
         "limits": {},
+        "no_stop_loss": [],
     }
     for row in cast("list[Document]", engine.get("accounts") or []):
         if account in {row.get("id"), row.get("account")}:

@@ -11,7 +11,7 @@ from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError
 from edgeguard.messages import BrokerCommand, BrokerEvent, Command, Reply
-from edgeguard.transport.endpoints import CurveKeys
+from edgeguard.transport.endpoints import CurveKeys, check_endpoint
 from edgeguard.transport.sockets import dealer, make_context
 
 NONCE_BYTES: Final = 16
@@ -29,6 +29,7 @@ class Client:
             ConfigError: the endpoint must not be used.
         """
         self._clock = clock or SystemClock()
+        check_endpoint(endpoint, keys)
         self._context = make_context()
         self._socket = dealer(self._context, endpoint, keys=keys)
 

@@ -501,6 +501,25 @@ def test_term_ends_the_process_cleanly(terminal: Running) -> None:
     assert not terminal.socket.exists()
 
 
+def test_threads_of_one_client_do_not_mix_their_answers(terminal: Running) -> None:
+    """Clients that call from worker threads get each their own answer, one after the other."""
+    names = ("EURUSD", "GBPUSD", "USDJPY", "XAUUSD")
+    wrong: list[object] = []
+
+    def read(name: str) -> None:
+        for _ in range(100):
+            info = terminal.mt5.symbol_info(name)
+            if info is None or info.name != name:
+                wrong.append((name, info))
+
+    threads = [threading.Thread(target=read, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(STUCK_S)
+    assert wrong == []
+
+
 def test_many_clients_and_a_large_list(terminal: Running) -> None:
     """20 clients at once read 2,000 positions: frames larger than any socket buffer."""
     book = [{"symbol": "EURUSD", "side": "buy", "lots": 0.01} for _ in range(2_000)]

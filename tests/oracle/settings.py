@@ -79,7 +79,7 @@ KEYS: dict[str, frozenset[str]] = {
     "feed": frozenset(["name", "endpoint", "codec", "account", "symbols", "required", "heartbeat"]),
     "strategy": frozenset(["name", "magic", "limits"]),
 }
-TABLES = frozenset(KEYS) | {"guard", "environment", "paper"}
+TABLES = frozenset(KEYS) | {"guard", "environment", "paper", "api", "notify", "incident"}
 ACCOUNT_REQUIRED = [
     "id",
     "login",

@@ -93,10 +93,11 @@ class FakeEngine:
         return []
 
     def rebaseline(
-        self, account: str, *, peak: str | None, day: str | None, t_ns: int, boot_ns: int
-    ) -> None:
+        self, account: str, *, t_ns: int, boot_ns: int, peak: str | None, day: str | None
+    ) -> int:
         if (peak or day or "").startswith("-"):
             raise ValueError("reference must be > 0")
+        return 0
 
     def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
         return 0

@@ -21,7 +21,7 @@ import zmq
 
 from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.codec.native import decode, encode
-from edgeguard.config.model import AccountConfig, Config, FeedConfig, GuardConfig, SymbolConfig
+from edgeguard.config.model import AccountConfig, Config, FeedConfig, GuardConfig, Limits, StrategyConfig, SymbolConfig
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit, Refusal
 from edgeguard.messages import (
@@ -60,7 +60,9 @@ except EdgeGuardError as error:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def make_config(state_dir: Path, *names: str, feed: bool = False, lease_ms: int = 1000) -> Config:
+def make_config(
+    state_dir: Path, *names: str, feed: bool = False, snapshot_age_max_ms: int = 5000
+) -> Config:
     """Return a configuration for the accounts `names`."""
     accounts = tuple(
         AccountConfig(
@@ -71,14 +73,18 @@ def make_config(state_dir: Path, *names: str, feed: bool = False, lease_ms: int 
             currency="USD",
             initial_balance="100000",
             terminal="paper",
+            limits=Limits(first_reference="snapshot"),
         )
         for index, name in enumerate(names or ("A",))
     )
     return Config(
-        guard=GuardConfig(state_dir=str(state_dir), lease_ms=lease_ms),
+        guard=GuardConfig(
+            state_dir=str(state_dir), snapshot_age_max_ms=snapshot_age_max_ms
+        ),
         account=accounts,
         symbol=(SymbolConfig(name="EURUSD", digits=5),),
         feed=(FeedConfig(name="main"),) if feed else (),
+        strategy=(StrategyConfig(name="X", magic=(7,)),),
     )
 
 

@@ -51,7 +51,7 @@ impl Bare {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "points are small")]
     pub(crate) fn take(&mut self, quote: &Quote, now: i64) {
         let Some(symbol) = self.symbols.get_mut(quote.symbol) else { return };
-        let (bid, ask) = ((quote.bid * 1e5).round_ties_even() as i64, (quote.ask * 1e5).round_ties_even() as i64);
+        let (bid, ask) = ((quote.bid * 1e5 + 0.5) as i64, (quote.ask * 1e5 + 0.5) as i64);
         if bid <= 0 || bid > ask || quote.stamp < symbol.stamp {
             self.breaches += 1;
             return;

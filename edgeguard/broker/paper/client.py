@@ -8,6 +8,7 @@ thread of the client stands still.
 import ctypes
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
@@ -130,6 +131,9 @@ class SocketConnection:
         self._hold_gil = hold_gil
         self._clock = SystemClock() if clock is None else clock
         self._pipe: Pipe | None = None
+        # The vendor's calls are serialised by the interpreter lock they hold; ours by this one,
+        # so that threads never mix their frames.
+        self._turn = threading.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -194,6 +198,15 @@ class SocketConnection:
         Raises:
             IpcError: -10001 the request did not get out, -10002 it got out and no answer came,
                 -10000 the answer is to another request, -10004 there is no connection.
+        """
+        with self._turn:
+            return self._call(method, args)
+
+    def _call(self, method: str, args: Sequence[Any]) -> Reply:
+        """Make one call, alone on the pipe.
+
+        Raises:
+            IpcError: As call does.
         """
         pipe = self._pipe
         if pipe is None:

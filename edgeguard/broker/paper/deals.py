@@ -49,7 +49,9 @@ def _hedge(venue: Venue, order: Order, fill: Fill) -> Deal:
     target = venue.book.positions.get(fill.target)
     if target is not None:
         return _reduce(venue, order, fill, target)
-    own = venue.position_of(order.ticket)
+    # Only an order that has opened before has a position of its own to build on.
+    built = order.position_id == order.ticket
+    own = venue.position_of(order.ticket) if built else None
     return _open(venue, order, fill) if own is None else _add(venue, order, fill, own)
 
 

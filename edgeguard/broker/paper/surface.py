@@ -59,8 +59,12 @@ class Desk(msgspec.Struct):
 
 
 def initialize(desk: Desk, args: Args) -> Reply:
-    """Accept the terminal's account; another login, server or password is refused."""
-    return Reply(value=True) if args[0] is None else login(desk, args)
+    """Accept the terminal's account; another login, server or password is refused.
+
+    A login of 0 means the terminal's last account, as the extension sends it when none is given.
+    """
+    number, password, server = args
+    return login(desk, (number or desk.venue.spec.account.login, password, server))
 
 
 def login(desk: Desk, args: Args) -> Reply:

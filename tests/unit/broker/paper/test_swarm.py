@@ -4,6 +4,7 @@ After every step the books must balance. Each seed picks its own subset of fault
 and its own rules, so that rare combinations meet; a failure prints its seed.
 """
 
+import contextlib
 import math
 import random
 
@@ -13,10 +14,9 @@ import pytest
 from edgeguard.broker.paper import FAULT_NAMES, FaultPlan, FaultRule, HungError, PaperSpec, presets
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.margin import account_figures
-from tests.unit.broker.paper.bench import MS, S, Bench, changed
+from tests.unit.broker.paper.bench import MS, Bench, S, changed
 
-SEEDS = 60
-STEPS = 150
+STEPS = 200
 NAMES = ("EURUSD", "USDJPY", "XAUUSD", "BTCUSDT")
 
 
@@ -54,12 +54,13 @@ def random_spec(dice: random.Random) -> PaperSpec:
 
 
 def random_plan(dice: random.Random, seed: int) -> FaultPlan:
-    """Return a random subset of the faults at random rates."""
-    names = dice.sample(FAULT_NAMES, dice.randrange(6))
+    """Return a random subset of the faults at random rates, one of them by the seed."""
+    sure = FAULT_NAMES[seed % len(FAULT_NAMES)]
+    names = [sure, *(name for name in dice.sample(FAULT_NAMES, dice.randrange(6)) if name != sure)]
     rules = tuple(
         FaultRule(
             name=name,  # type: ignore[arg-type]
-            probability=dice.choice((0.02, 0.1, 0.4)),
+            probability=0.4 if name == sure else dice.choice((0.02, 0.1, 0.4)),
             ms=dice.choice((1, 50, 5_000)) if name != "latency" else 20,
             jitter_ms=dice.choice((0, 30)),
             fraction=dice.choice((0.3, 0.97, 1.05)),
@@ -184,6 +185,8 @@ def step(dice: random.Random, bench: Bench) -> None:
         bench.tick(name, bid, round(bid * (1.0 + dice.random() * 3e-4), digits))
     elif kind < 0.45:
         bench.pass_ns(dice.choice((MS, 100 * MS, 3_600 * S, 26 * 3_600 * S)))
+    elif kind < 0.48:
+        bench.mt5.initialize()
     elif kind < 0.55:
         reads = (bench.mt5.positions_get, bench.mt5.orders_get, bench.mt5.account_info)
         dice.choice(reads)()
@@ -195,25 +198,14 @@ def step(dice: random.Random, bench: Bench) -> None:
         bench.mt5.initialize()
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", range(len(FAULT_NAMES)), ids=FAULT_NAMES)
 def test_books_balance_under_any_storm(seed: int) -> None:
-    """No exception but the announced hang, and every invariant after every step."""
+    """No exception but the announced hang, all invariants after each step, and the fault fired."""
     dice = random.Random(seed)
     bench = Bench(random_spec(dice))
     bench.server.set_faults(random_plan(dice, seed), bench.now_ns)
     for _ in range(STEPS):
-        try:
+        with contextlib.suppress(HungError):
             step(dice, bench)
-        except HungError:
-            pass
         check_books(bench)
-
-
-def test_storms_reach_every_fault() -> None:
-    """Over all seeds each fault was in some plan: none is left out by chance."""
-    planned: set[str] = set()
-    for seed in range(SEEDS):
-        dice = random.Random(seed)
-        random_spec(dice)
-        planned |= {rule.name for rule in random_plan(dice, seed).rules}
-    assert planned == set(FAULT_NAMES)
+    assert bench.server.engine.firings[FAULT_NAMES[seed]] > 0

@@ -1,0 +1,150 @@
+"""A broker that answers every read at once and never trades: `python -m benches.harness.broker`.
+
+It lets one guard watch many accounts, so that one run sees many halts. It speaks the protocol of
+the broker's parent over the guard's sockets: an event for every command, a snapshot for every read.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import zmq
+
+from edgeguard.codec.native import decode, encode
+from edgeguard.config.load import load_config
+from edgeguard.config.model import AccountConfig
+from edgeguard.config.paths import Paths
+from edgeguard.messages import (
+    AccountSnapshot,
+    BrokerCommand,
+    BrokerEvent,
+    Heartbeat,
+    Position,
+    TerminalProof,
+)
+
+HEARTBEAT_S = 5.0
+
+
+def main(config_path: str) -> None:
+    """Serve every account of the configuration until SIGTERM."""
+    config, _ = load_config(Path(config_path))
+    paths = Paths(config)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    feed = context.socket(zmq.PUB)
+    feed.setsockopt(zmq.LINGER, 0)
+    feed.setsockopt(zmq.SNDHWM, 0)
+    feed.connect(paths.feeds_bind)
+    brokers = {}
+    for account in config.account:
+        socket = context.socket(zmq.ROUTER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind(paths.broker(account.id))
+        brokers[socket] = _Broker(account, config.symbol[0].name, feed.send_multipart)
+    signal.signal(signal.SIGTERM, _stop)
+    print("ready", flush=True)
+    poller = zmq.Poller()
+    for socket in brokers:
+        poller.register(socket, zmq.POLLIN)
+    due = time.perf_counter()
+    while True:
+        if time.perf_counter() >= due:
+            due += HEARTBEAT_S
+            for broker in brokers.values():
+                broker.prove()
+        for socket, _ in poller.poll(200):
+            frames = socket.recv_multipart()
+            message = decode(frames[-1])
+            if isinstance(message, BrokerCommand):
+                event = brokers[socket].answer(message)
+                socket.send_multipart((frames[0], encode(event)))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+class _Broker:
+    """One account: 100,000 of balance and one long position of ten lots."""
+
+    def __init__(
+        self, account: AccountConfig, symbol: str, send: Callable[[tuple[bytes, bytes]], object]
+    ) -> None:
+        self._account = account
+        self._symbol = symbol
+        self._send = send
+        self._epoch = _wall_ns()
+        self._seq = 0
+
+    def answer(self, command: BrokerCommand) -> BrokerEvent:
+        """Do what a command asks, as far as a broker without a market can."""
+        if command.verb == "read":
+            self._snapshot(command.request)
+        kind = "hello" if command.verb == "hello" else "status"
+        return BrokerEvent(
+            account=command.account,
+            id=command.id,
+            t_ns=_wall_ns(),
+            kind=kind,
+            halt_id=command.halt_id,
+            text="",
+        )
+
+    def prove(self) -> None:
+        """Say that terminal and engine live."""
+        name, now = self._account.id, _wall_ns()
+        self._publish(
+            TerminalProof(name, "terminal", self._epoch, None, now, connected=True, trade_allowed=True)
+        )
+        self._publish(Heartbeat(name, "engine", self._epoch, None, now))
+
+    def _snapshot(self, request: int) -> None:
+        account = self._account
+        self._seq += 1
+        position = Position(
+            ticket=1,
+            identifier=1,
+            symbol=self._symbol,
+            side="buy",
+            volume="1.00",
+            price_open="1.38700",
+            price_current="1.38694",
+            swap="0.00",
+            profit="-6.00",
+            sl="1.0",
+        )
+        self._publish(
+            AccountSnapshot(
+                account=account.id,
+                source="terminal",
+                epoch=self._epoch,
+                seq=self._seq,
+                t_ns=_wall_ns(),
+                balance="100000.00",
+                equity="99994.00",
+                credit="0.00",
+                margin="0.00",
+                positions=(position,),
+                request=request,
+                login=account.login,
+                server=account.server,
+                trade_mode=account.trade_mode,
+                currency=account.currency,
+            )
+        )
+
+    def _publish(self, message: AccountSnapshot | TerminalProof | Heartbeat) -> None:
+        self._send((f"{self._account.id}.broker".encode(), encode(message)))
+
+
+def _wall_ns() -> int:
+    return time.time_ns()  # noqa: TID251  # this process stands in for a machine of its own
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,148 @@
+"""A real guard as a child process, with a configuration made for the measurement."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benches.harness import process
+from edgeguard.config.load import load_config
+from edgeguard.config.paths import Paths
+
+SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "EURGBP", "EURAUD", "EURNZD", "GBPAUD")
+ACCOUNT = """
+[[account]]
+id = "{id}"
+login = 5000001
+server = "Paper-Demo"
+trade_mode = "demo"
+currency = "USD"
+initial_balance = "100000.00"
+terminal = "paper"
+[account.limits]
+confirm = "none"
+first_reference = "snapshot"
+connection_lost_s = 86400
+spread_clear_s = 0
+spread_samples_min = 1000000
+releases_per_hour = 1000
+price_age_max_s = 86400
+"""
+SYMBOL = """
+[[symbol]]
+name = "{name}"
+digits = 5
+contract_size = "100000"
+calc_mode = "FOREX"
+currency_base = "{base}"
+currency_profit = "USD"
+spread_normal_points = 12
+"""
+
+
+@dataclass
+class Shape:
+    """What a guard is to watch."""
+
+    accounts: int = 1
+    symbols: int = 8
+    is_tcp: bool = False
+
+
+@dataclass
+class Guarded:
+    """A guard that runs: its configuration, its endpoints, its process."""
+
+    config: Path
+    paths: Paths
+    pid: int
+
+    def status(self) -> dict[str, Any]:
+        """Return the guard's status document."""
+        text = process.run(process.python("-m", "edgeguard", "--config", self.config, *STATUS))
+        return json.loads(text)
+
+
+STATUS = ("status", "--json")
+
+
+def symbol_names(count: int) -> list[str]:
+    """Return the names of the symbols of a shape."""
+    return [*SYMBOLS, *(f"SYM{number:03}" for number in range(len(SYMBOLS), count))][:count]
+
+
+def account_names(count: int) -> list[str]:
+    """Return the ids of the accounts of a shape."""
+    return ["A", *(f"A{number:03}" for number in range(1, count))]
+
+
+def write_config(place: Path, shape: Shape) -> Path:
+    """Write the configuration of a guard into its directory."""
+    lines = ["[guard]", f'state_dir = "{place / "s"}"', "snapshot_age_max_ms = 600000"]
+    if shape.accounts > 1:
+        # So that the beats of many accounts do not become the load.
+        lines += ["heartbeat_ms = 1000", "lease_ms = 5000"]
+    if shape.is_tcp:
+        lines += [f'feeds_bind = "{free_tcp()}"', f'halts_pub = "{free_tcp()}"']
+    lines += [ACCOUNT.format(id=name) for name in account_names(shape.accounts)]
+    lines += [SYMBOL.format(name=name, base=name[:3]) for name in symbol_names(shape.symbols)]
+    lines += ["[[feed]]", 'name = "market"', "required = false", ""]
+    path = place / "guard.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def free_tcp() -> str:
+    """Return an endpoint on a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def guard(place: Path, shape: Shape) -> Iterator[Guarded]:
+    """Run a guard on its core, open, with a broker that only answers."""
+    config = write_config(place, shape)
+    loaded, _ = load_config(config)
+    paths = Paths(loaded)
+    with contextlib.ExitStack() as stack:
+        command = process.python("-m", "edgeguard", "--config", config, "guard")
+        child = stack.enter_context(
+            process.running(command, core=process.SUBJECT, log=place / "guard.log")
+        )
+        log = place / "guard.log"
+
+        def is_up() -> bool:
+            if child.poll() is not None:
+                raise process.ChildError(f"the guard must run, did not: {log.read_text()[-2000:]}")
+            return paths.page("A").exists() and _is_bound(paths.control)
+
+        process.await_true("the guard's control socket", is_up)
+        broker = process.python("-m", "benches.harness.broker", config)
+        stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
+        guarded = Guarded(config, paths, child.pid)
+        process.await_true("the guard's opening", lambda: is_open(paths, shape))
+        yield guarded
+
+
+def _is_bound(endpoint: str) -> bool:
+    return Path(endpoint.removeprefix("ipc://")).exists()
+
+
+def is_open(paths: Paths, shape: Shape) -> bool:
+    """Return whether every account's gate is open."""
+    from edgeguard.gate import Gate  # noqa: PLC0415  # attaches anew each time
+
+    for name in account_names(shape.accounts):
+        gate = Gate(paths.page(name), account=name)
+        try:
+            if not gate.check():
+                return False
+        finally:
+            gate.close()
+    return True

@@ -1,0 +1,174 @@
+"""From a tick on the wire to the halt on the wire, beside a native echo on the same transport."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benches.harness import cpu, guarding, native, pairs, process, records, stats
+from benches.harness.bench import Bench
+from benches.harness.result import Curve, Figure
+from edgeguard.codec.native import encode
+from edgeguard.messages import Tick, TickBatch
+
+GROUP = "wire"
+WARMUP_MS = 500
+PERIOD_NS = 3_000_000
+"""Mean distance of two ticks: far above a round trip, so that cores go idle as they would."""
+EPOCH = 1
+STAMP = 1 << 60
+"""A wall clock that msgpack writes in eight bytes; the pinger puts the true one there."""
+BOUNDS = {"ipc": 1.2, "tcp": 1.25}
+TAIL_BOUND = 1.4
+EVENT_BYTES = 170
+"""What a pause on the wire has; the echo answers with as many."""
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Measure pauses (many samples) and halts (one per account) on ipc and tcp."""
+    native.build("wire")
+    for transport in ("ipc", "tcp"):
+        count = bench.sized(2000, 600)
+        yield from compare(bench, transport, "pause", pause_records(count))
+    yield from compare(bench, "ipc", "halt", halt_records(bench.sized(64, 32)))
+
+
+def compare(
+    bench: Bench, transport: str, what: str, messages: list[records.Record]
+) -> Iterator[Figure]:
+    """Measure a guard against the echo in pairs; yield the ratios of p50 and p99."""
+    accounts = len(messages) if what == "halt" else 1
+    shape = guarding.Shape(accounts=accounts, is_tcp=transport == "tcp")
+    lost: list[int] = []
+
+    def candidate() -> tuple[list[float], float]:
+        place = bench.fresh("g")
+        with guarding.guard(place, shape) as guarded:
+            return ping(place, guarded.paths, messages, [guarded.pid], lost)
+
+    def floor() -> tuple[list[float], float]:
+        return echo(bench, transport, messages, lost)
+
+    found = pairs.run_pairs(candidate, floor, bench.pairs)
+    yield from _figures(found, transport, what, sum(lost))
+
+
+def echo(
+    bench: Bench, transport: str, messages: list[records.Record], lost: list[int]
+) -> tuple[list[float], float]:
+    """Measure the native echo once."""
+    place = bench.fresh("e")
+    ends = (f"ipc://{place}/f", f"ipc://{place}/h")
+    if transport == "tcp":
+        ends = (guarding.free_tcp(), guarding.free_tcp())
+    arguments = [native.build("wire"), native.libzmq(), "echo", *ends, str(EVENT_BYTES)]
+    plain = [one._replace(match=b"*" if one.match else b"") for one in messages]
+    with process.running(arguments, core=process.SUBJECT, ready="ready") as child:
+        return ping(place, ends, plain, [child.pid], lost)
+
+
+def ping(
+    place: Path,
+    ends: tuple[str, str] | object,
+    messages: list[records.Record],
+    pids: list[int],
+    lost: list[int],
+) -> tuple[list[float], float]:
+    """Send the records from the pinger's core; return latencies in us and who else was busy."""
+    feeds, halts = ends if isinstance(ends, tuple) else (ends.feeds_bind, ends.halts_pub)  # type: ignore[attr-defined]
+    out = place / "answers"
+    records.write(place / "records", messages)
+    meter = cpu.CpuMeter(pids)
+    arguments = ["ping", feeds, halts, place / "records", out, str(WARMUP_MS)]
+    process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)
+    others = meter.others()
+    latencies, missing = records.latencies_us(records.read(out))
+    lost.append(missing)
+    if not latencies:
+        raise process.ChildError("the pinger must get answers, got none")
+    return latencies, others
+
+
+def pause_records(count: int) -> list[records.Record]:
+    """Return ticks that pause and release by turns: a wide spread, then a normal one."""
+    arrivals = poisson(count)
+    return [
+        tick(due, "A", bid, ask, b"SPREAD_EXCEEDS_MAX")
+        for due, (bid, ask) in zip(arrivals, _alternating(count), strict=True)
+    ]
+
+
+def halt_records(accounts: int) -> list[records.Record]:
+    """Return one tick per account that loses 4 % of it."""
+    arrivals = poisson(accounts)
+    names = guarding.account_names(accounts)
+    return [
+        tick(due, name, "1.34694", "1.34705", f"halt.{name}\0".encode()[:-1])
+        for due, name in zip(arrivals, names, strict=True)
+    ]
+
+
+def tick(due: int, account: str, bid: str, ask: str, match: bytes) -> records.Record:
+    """Return a batch of one tick that the pinger stamps as it sends it."""
+    batch = TickBatch(account, "market", EPOCH, None, STAMP, (Tick("EURUSD", float(bid), float(ask)),))
+    payload = encode(batch)
+    place = payload.index(STAMP.to_bytes(8, "big"))
+    return records.Record(due, b"probe", payload, match, place)
+
+
+def poisson(count: int, period_ns: int = PERIOD_NS) -> list[int]:
+    """Return seeded random arrivals with this mean distance."""
+    dice = random.Random(count)
+    due, arrivals = 0.0, []
+    for _ in range(count):
+        due += dice.expovariate(1.0) * period_ns
+        arrivals.append(int(due))
+    return arrivals
+
+
+def _alternating(count: int) -> Iterator[tuple[str, str]]:
+    for at in range(count):
+        yield ("1.38660", "1.38740") if at % 2 == 0 else ("1.38694", "1.38705")
+
+
+def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterator[Figure]:
+    ours, floor = sorted(found.pooled()), sorted(found.pooled_floor())
+    summary = stats.summary(ours)
+    curves = [Curve("guard", stats.ecdf(ours)), Curve("native echo", stats.ecdf(floor))]
+    note = (
+        f"guard {_us(ours, 50)} / {_us(ours, 99)} us, echo {_us(floor, 50)} / {_us(floor, 99)} us "
+        f"(p50 / p99)"
+    )
+    if lost:
+        note += f"; {lost} answers lost"
+    for percent, bound in ((50.0, BOUNDS[transport]), (99.0, TAIL_BOUND)):
+        low, high = found.spread(percent)
+        yield Figure(
+            group=GROUP,
+            name=f"tick to {what}, {transport}: guard / native echo, p{percent:g}",
+            unit="x",
+            value=found.ratio(percent),
+            bound=bound,
+            summary=summary if percent == 50 else {},  # noqa: PLR2004
+            curves=curves if percent == 50 else [],  # noqa: PLR2004
+            samples=len(ours),
+            null=found.null(percent),
+            discarded=found.discarded,
+            dirty=found.dirty,
+            note=f"{note}; pairs {low:.2f} to {high:.2f}",
+        )
+
+
+def _us(ordered: list[float], percent: float) -> str:
+    return f"{stats.percentile(ordered, percent):.0f}"
+
+
+@contextlib.contextmanager
+def nothing() -> Iterator[None]:
+    """Load a guard with nothing."""
+    yield
+
+
+Load = Callable[[guarding.Guarded], contextlib.AbstractContextManager[None]]

@@ -1,0 +1,148 @@
+"""Acknowledgement by Telegram: the button under an alert, or ``/ack INC-2026-001`` in the chat.
+
+A raw long poll of getUpdates: it needs no public address, and python-telegram-bot would bring
+240 ms of imports for two calls. Only the configured chat is obeyed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from edgeguard.notify.senders import ACK, Telegram
+
+POLL_S: Final = 25
+"""How long Telegram may hold a poll that has nothing to tell."""
+PAUSE_S: Final = 5.0
+"""Wait after a poll that failed."""
+INCIDENT: Final = re.compile(r"INC-[0-9]{4}-[0-9]{3,6}")
+
+Acknowledge = Callable[[str, str], str]
+"""Takes an incident's id and a person's name; returns what to tell that person."""
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """Where a message was written."""
+
+    id: int
+    username: str = ""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who wrote or pressed."""
+
+    id: int
+    first_name: str = ""
+    username: str = ""
+
+    def label(self) -> str:
+        """Return how the audit names this person."""
+        name = self.username or self.first_name
+        clean = "".join(char for char in name if char.isprintable())[:40]
+        return f"telegram:{self.id}" + (f" ({clean})" if clean else "")
+
+
+class Text(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """A message in a chat."""
+
+    chat: Chat
+    text: str = ""
+    sender: Person | None = None
+
+
+class Press(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """A pressed button."""
+
+    id: str
+    sender: Person
+    data: str = ""
+    message: Text | None = None
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One event of the bot."""
+
+    update_id: int
+    message: Text | None = None
+    callback_query: Press | None = None
+
+
+class Updates(msgspec.Struct, frozen=True):
+    """What a poll returns."""
+
+    ok: bool
+    result: tuple[Update, ...] = ()
+
+
+class AckPoll:
+    """Listens for acknowledgements of one bot."""
+
+    def __init__(self, bot: Telegram, client: httpx.AsyncClient, acknowledge: Acknowledge) -> None:
+        """Poll `bot`; `client` is one that may wait long."""
+        self._bot = bot
+        self._client = client
+        self._acknowledge = acknowledge
+        self._offset = 0
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self.poll()
+            except (httpx.HTTPError, msgspec.MsgspecError, TimeoutError):
+                await asyncio.sleep(PAUSE_S)
+
+    async def poll(self) -> None:
+        """Take in what one poll brings.
+
+        Raises:
+            httpx.HTTPError: Telegram cannot be reached.
+            msgspec.MsgspecError: it answers something else.
+        """
+        document = {"timeout": POLL_S, "offset": self._offset}
+        document |= {"allowed_updates": ["message", "callback_query"]}
+        answer = await self._call("getUpdates", document, POLL_S + 10)
+        answer.raise_for_status()
+        for update in msgspec.json.decode(answer.content, type=Updates).result:
+            self._offset = max(self._offset, update.update_id + 1)
+            await self._take(update)
+
+    async def _take(self, update: Update) -> None:
+        press, text = update.callback_query, update.message
+        if press is not None and press.message is not None and self._is_ours(press.message.chat):
+            said = self._said(press.data.removeprefix(ACK), press.sender)
+            await self._answer("answerCallbackQuery", {"callback_query_id": press.id, "text": said})
+        elif text is not None and text.sender is not None and self._is_ours(text.chat):
+            command, _, name = text.text.strip().partition(" ")
+            if command.partition("@")[0] == "/ack":
+                said = self._said(name.strip(), text.sender)
+                await self._answer("sendMessage", {"chat_id": self._bot.chat, "text": said})
+
+    def _said(self, incident: str, person: Person) -> str:
+        if not INCIDENT.fullmatch(incident):
+            return "name an incident: /ack INC-2026-001"
+        return self._acknowledge(incident, person.label())
+
+    def _is_ours(self, chat: Chat) -> bool:
+        return self._bot.chat in {str(chat.id), f"@{chat.username}"}
+
+    async def _answer(self, method: str, document: dict[str, Any]) -> None:
+        try:
+            await self._call(method, document, PAUSE_S)
+        except (httpx.HTTPError, TimeoutError):
+            # The acknowledgement stands; only the person's own screen does not say so.
+            return
+
+    async def _call(self, method: str, document: object, within_s: float) -> httpx.Response:
+        async with asyncio.timeout(within_s):
+            return await self._client.post(
+                f"{self._bot.url}/{method}",
+                content=msgspec.json.encode(document),
+                headers={"Content-Type": "application/json"},
+                timeout=within_s,
+            )
