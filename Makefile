@@ -73,5 +73,5 @@ $(DEPS): requirements/dev.txt
 	touch $@
 
 $(BUILT): $(DEPS) $(SOURCES)
-	$(BIN)/maturin develop --release --locked --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --quiet
 	touch $@

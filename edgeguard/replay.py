@@ -84,9 +84,13 @@ class Replay:
         self._add_tick_files()
         for event, order, source in self._merged():
             yield from self._run_ticks(event.t_ns, order, progress)
-            self._facts.check(event)
             if event.fault is not None:
                 raise event.fault
+            if (fault := self._facts.fault(event)) is not None:
+                # The line still moves the clock: what fell due before it is decided first.
+                self._engine.advance(event.t_ns, event.t_ns, source, event.line, counts=True)
+                yield from self._decisions()
+                raise fault
             self._put(event, source)
             self.summary.lines += 1
             yield from self._decisions()
@@ -189,30 +193,36 @@ class _Facts:
     def __init__(self, config: Config) -> None:
         self._configured = {symbol.name for symbol in config.symbol}
         self._told: dict[str, set[str]] = {account.id: set() for account in config.account}
+        self._highest: dict[tuple[type[MarketMessage], str, str], int] = {}
 
-    def check(self, event: TapeEvent) -> None:
-        """Take a symbol line; refuse a position or fill of a symbol without digits.
-
-        Raises:
-            ConfigError: nothing tells the digits of a symbol that is needed.
-        """
+    def fault(self, event: TapeEvent) -> ConfigError | None:
+        """Take a line's facts; return what is wrong with one that needs digits nothing tells."""
         message = event.message
+        if message is None or self._is_repeated(message):
+            return None
         if isinstance(message, SymbolFacts) and message.digits is not None:
             self._told[message.account].add(message.symbol)
         for symbol in _needed(message):
-            if symbol not in self._configured and symbol not in self._told[_account(message)]:
+            if symbol not in self._configured and symbol not in self._told[message.account]:
                 msg = f"symbol {symbol} must have digits in [[symbol]] or a symbol line, had none"
-                raise ConfigError(msg)
+                return ConfigError(msg)
+        return None
+
+    def _is_repeated(self, message: MarketMessage) -> bool:
+        """Tell whether the engine will ignore a message for its sequence number."""
+        if message.seq is None:
+            return False
+        key = (type(message), message.account, message.source)
+        if message.seq <= self._highest.get(key, message.seq - 1):
+            return True
+        self._highest[key] = message.seq
+        return False
 
 
-def _needed(message: MarketMessage | None) -> tuple[str, ...]:
+def _needed(message: MarketMessage) -> tuple[str, ...]:
     """Return the symbols whose digits a message cannot do without."""
     if isinstance(message, Fill | SymbolFacts):
         return (message.symbol,)
     if isinstance(message, AccountSnapshot):
         return tuple(position.symbol for position in message.positions)
     return ()
-
-
-def _account(message: MarketMessage | None) -> str:
-    return "" if message is None else message.account

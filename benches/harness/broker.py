@@ -29,6 +29,8 @@ from edgeguard.messages import (
 )
 
 HEARTBEAT_S = 5.0
+SYMBOLS_MAX = 64
+"""Positions at most: a snapshot of more does not fit one message."""
 
 
 def main(config_path: str) -> None:
@@ -41,11 +43,12 @@ def main(config_path: str) -> None:
     feed.setsockopt(zmq.SNDHWM, 0)
     feed.connect(paths.feeds_bind)
     brokers = {}
+    names = [symbol.name for symbol in config.symbol][:SYMBOLS_MAX]
     for account in config.account:
         socket = context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.bind(paths.broker(account.id))
-        brokers[socket] = _Broker(account, config.symbol[0].name, feed.send_multipart)
+        brokers[socket] = _Broker(account, names, feed.send_multipart)
     signal.signal(signal.SIGTERM, _stop)
     print("ready", flush=True)
     poller = zmq.Poller()
@@ -70,13 +73,16 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 class _Broker:
-    """One account: 100,000 of balance and one long position of ten lots."""
+    """One account: 100,000 of balance, one lot of the first symbol, a little of each other."""
 
     def __init__(
-        self, account: AccountConfig, symbol: str, send: Callable[[tuple[bytes, bytes]], object]
+        self,
+        account: AccountConfig,
+        symbols: list[str],
+        send: Callable[[tuple[bytes, bytes]], object],
     ) -> None:
         self._account = account
-        self._symbol = symbol
+        self._symbols = symbols
         self._send = send
         self._epoch = _wall_ns()
         self._seq = 0
@@ -99,24 +105,29 @@ class _Broker:
         """Say that terminal and engine live."""
         name, now = self._account.id, _wall_ns()
         self._publish(
-            TerminalProof(name, "terminal", self._epoch, None, now, connected=True, trade_allowed=True)
+            TerminalProof(
+                name, "terminal", self._epoch, None, now, connected=True, trade_allowed=True
+            )
         )
         self._publish(Heartbeat(name, "engine", self._epoch, None, now))
 
     def _snapshot(self, request: int) -> None:
         account = self._account
         self._seq += 1
-        position = Position(
-            ticket=1,
-            identifier=1,
-            symbol=self._symbol,
-            side="buy",
-            volume="1.00",
-            price_open="1.38700",
-            price_current="1.38694",
-            swap="0.00",
-            profit="-6.00",
-            sl="1.0",
+        positions = tuple(
+            Position(
+                ticket=number,
+                identifier=number,
+                symbol=symbol,
+                side="buy",
+                volume="1.00" if number == 1 else "0.01",
+                price_open="1.38694",
+                price_current="1.38694",
+                swap="0.00",
+                profit="0.00",
+                sl="1.0",
+            )
+            for number, symbol in enumerate(self._symbols, 1)
         )
         self._publish(
             AccountSnapshot(
@@ -126,10 +137,10 @@ class _Broker:
                 seq=self._seq,
                 t_ns=_wall_ns(),
                 balance="100000.00",
-                equity="99994.00",
+                equity="100000.00",
                 credit="0.00",
                 margin="0.00",
-                positions=(position,),
+                positions=positions,
                 request=request,
                 login=account.login,
                 server=account.server,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 from benches.harness import process
 from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
+from edgeguard.transport.client import Client
 
+SETTLE_S = 0.5
 SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "EURGBP", "EURAUD", "EURNZD", "GBPAUD")
 ACCOUNT = """
 [[account]]
@@ -62,13 +65,29 @@ class Guarded:
     paths: Paths
     pid: int
 
-    def status(self) -> dict[str, Any]:
-        """Return the guard's status document."""
-        text = process.run(process.python("-m", "edgeguard", "--config", self.config, *STATUS))
-        return json.loads(text)
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Where ticks go in and halts come out."""
+        return self.paths.feeds_bind, self.paths.halts_pub
 
+    def command(self, verb: str, **args: str) -> Any:  # noqa: ANN401  # whatever the document holds
+        """Send a command and return the document of its last answer."""
+        with Client(self.paths.control) as client:
+            number = client.command(verb, operator="bench", reason="bench", **args)
+            *_, last = client.replies(number, 10.0)
+        return json.loads(last.body)
 
-STATUS = ("status", "--json")
+    def frames(self) -> int:
+        """Return how many messages the guard has taken from its feeds."""
+        return self.command("status")["guard"]["frames"]
+
+    def settled_frames(self) -> int:
+        """Return the same once nothing more arrives."""
+        before = -1
+        while (now := self.frames()) != before:
+            before = now
+            time.sleep(SETTLE_S)
+        return now
 
 
 def symbol_names(count: int) -> list[str]:

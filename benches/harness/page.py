@@ -21,7 +21,8 @@ SHARES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
 NINES_MAX: Final = 4.3
 """The vertical scale ends at 1 - 10^-4.3."""
 STYLE: Final = """
-body{font:14px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1f2328}
+body{font:14px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;
+color:#1f2328}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:left;
 border-bottom:1px solid #d1d9e0}td.n{text-align:right;font-variant-numeric:tabular-nums;
 white-space:nowrap}.met{color:#1a7f37}.missed{color:#d1242f;font-weight:600}.skipped{color:#9a6700}
@@ -72,7 +73,7 @@ def _plot(one: Figure) -> str:
     values = [value for curve in one.curves for value, _ in curve.points if value > 0]
     if not values:
         return ""
-    low, high = min(values), max(max(values), min(values) * 1.01)
+    low, high = min(values), max(*values, min(values) * 1.01)
     parts = [_grid(low, high, one.unit)]
     for place, curve in enumerate(one.curves):
         colour = COLOURS[place % len(COLOURS)]

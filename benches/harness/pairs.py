@@ -1,4 +1,4 @@
-"""Candidate and floor side by side, interleaved, with the floor against itself as a null control."""
+"""Candidate and floor side by side, interleaved; the floor against itself is the null control."""
 
 from __future__ import annotations
 

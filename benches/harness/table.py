@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from benches.harness.result import MARKS, Figure, Report
 
+WIDTH: Final = 190
+"""Columns where no terminal says how many it has."""
+
 
 def show(report: Report) -> None:
     """Print one table with every figure, its bound and the verdict."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     table = Table(title=f"EdgeGuard benchmark, {report.kind}", box=box.SIMPLE, pad_edge=False)
     table.add_column("figure")
     table.add_column("value", justify="right", no_wrap=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from benches.harness import cpu, guarding, native, pairs, process, records, stats
@@ -46,7 +45,7 @@ def compare(
     def candidate() -> tuple[list[float], float]:
         place = bench.fresh("g")
         with guarding.guard(place, shape) as guarded:
-            return ping(place, guarded.paths, messages, [guarded.pid], lost)
+            return ping(place, guarded.ends, messages, [guarded.pid], lost)
 
     def floor() -> tuple[list[float], float]:
         return echo(bench, transport, messages, lost)
@@ -71,17 +70,16 @@ def echo(
 
 def ping(
     place: Path,
-    ends: tuple[str, str] | object,
+    ends: tuple[str, str],
     messages: list[records.Record],
     pids: list[int],
     lost: list[int],
 ) -> tuple[list[float], float]:
     """Send the records from the pinger's core; return latencies in us and who else was busy."""
-    feeds, halts = ends if isinstance(ends, tuple) else (ends.feeds_bind, ends.halts_pub)  # type: ignore[attr-defined]
     out = place / "answers"
     records.write(place / "records", messages)
     meter = cpu.CpuMeter(pids)
-    arguments = ["ping", feeds, halts, place / "records", out, str(WARMUP_MS)]
+    arguments = ["ping", *ends, place / "records", out, str(WARMUP_MS)]
     process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)
     others = meter.others()
     latencies, missing = records.latencies_us(records.read(out))
@@ -91,9 +89,9 @@ def ping(
     return latencies, others
 
 
-def pause_records(count: int) -> list[records.Record]:
+def pause_records(count: int, period_ns: int = PERIOD_NS) -> list[records.Record]:
     """Return ticks that pause and release by turns: a wide spread, then a normal one."""
-    arrivals = poisson(count)
+    arrivals = poisson(count, period_ns)
     return [
         tick(due, "A", bid, ask, b"SPREAD_EXCEEDS_MAX")
         for due, (bid, ask) in zip(arrivals, _alternating(count), strict=True)
@@ -112,7 +110,9 @@ def halt_records(accounts: int) -> list[records.Record]:
 
 def tick(due: int, account: str, bid: str, ask: str, match: bytes) -> records.Record:
     """Return a batch of one tick that the pinger stamps as it sends it."""
-    batch = TickBatch(account, "market", EPOCH, None, STAMP, (Tick("EURUSD", float(bid), float(ask)),))
+    batch = TickBatch(
+        account, "market", EPOCH, None, STAMP, (Tick("EURUSD", float(bid), float(ask)),)
+    )
     payload = encode(batch)
     place = payload.index(STAMP.to_bytes(8, "big"))
     return records.Record(due, b"probe", payload, match, place)
@@ -151,8 +151,8 @@ def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterat
             unit="x",
             value=found.ratio(percent),
             bound=bound,
-            summary=summary if percent == 50 else {},  # noqa: PLR2004
-            curves=curves if percent == 50 else [],  # noqa: PLR2004
+            summary=summary if percent == 50 else {},
+            curves=curves if percent == 50 else [],
             samples=len(ours),
             null=found.null(percent),
             discarded=found.discarded,
@@ -163,12 +163,3 @@ def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterat
 
 def _us(ordered: list[float], percent: float) -> str:
     return f"{stats.percentile(ordered, percent):.0f}"
-
-
-@contextlib.contextmanager
-def nothing() -> Iterator[None]:
-    """Load a guard with nothing."""
-    yield
-
-
-Load = Callable[[guarding.Guarded], contextlib.AbstractContextManager[None]]

@@ -57,6 +57,7 @@ class Parts:
         page_code: reads a halt page as a gate does.
         halts: returns halts and resumes, newest first; blocks.
         audit: writes down what concerns control.
+        about: returns what the ops process knows of itself: its channels.
         clock: the clocks.
     """
 
@@ -66,6 +67,7 @@ class Parts:
     page_code: PageCode
     halts: Halts
     audit: Audit
+    about: Callable[[], dict[str, Any]]
     clock: Clock
 
 
@@ -153,7 +155,7 @@ class Api:
 
     async def _status(self, request: Request) -> Response:
         self._admit(request, "read")
-        return _json(await self._guard_status(), 200)
+        return _json({**await self._guard_status(), "ops": self._parts.about()}, 200)
 
     async def _list_halts(self, request: Request) -> Response:
         self._admit(request, "read")

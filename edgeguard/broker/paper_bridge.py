@@ -21,6 +21,7 @@ from edgeguard.broker.paper.client import PaperControl
 from edgeguard.broker.paper.faults import FaultPlan, FaultRule
 from edgeguard.broker.paper.spec import AccountSpec, PaperSpec, SymbolSpec, dump_spec
 from edgeguard.broker.paper.wire import FeedTick, RequestFrame, pack
+from edgeguard.broker.paper_rates import conversion_rates
 from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.codec.native import decode
 from edgeguard.config.model import AccountConfig, Config, SymbolConfig
@@ -60,7 +61,7 @@ def paper_spec(config: Config, account: AccountConfig) -> PaperSpec:
             balance=float(account.initial_balance),
         ),
         symbols=tuple(_symbol(symbol, quotes, paper.margin_mode) for symbol in config.symbol),
-        rates=dict(presets.RATES),
+        rates={**conversion_rates(config.symbol, quotes, account.currency), **presets.RATES},
         faults=FaultPlan(rules=rules),
     )
 

@@ -65,7 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The two reads that prove flat, wall nanoseconds at their starts."""
+    """The two reads that prove flat: wall nanoseconds at the first one's end and the second's start."""
 
     first_ns: int
     second_ns: int

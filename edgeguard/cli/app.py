@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "rebaseline": "edgeguard.cli.control",
     "maintenance": "edgeguard.cli.control",
     "replay": "edgeguard.cli.replay",
+    "learn-spreads": "edgeguard.cli.learn",
     "config": "edgeguard.cli.config",
     "journal": "edgeguard.cli.journal",
     "notify": "edgeguard.cli.ops",

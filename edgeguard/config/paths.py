@@ -49,6 +49,7 @@ class Paths:
         state_dir: what survives a reboot: journal, latch, intents, the HALT file.
         run_dir: what does not: halt pages and sockets; resolved, so that socket paths stay short.
         control, feeds_bind, halts_pub, gate_router: the guard's endpoints.
+        tap: where ops listens to what publishers send, for the tape of an incident.
         halt_file: the create-only file of a manual halt.
         journal, latch, lock, log_dir: the other files of the state directory.
     """
@@ -80,6 +81,7 @@ class Paths:
         self.feeds_bind = names.feeds_bind or self._ipc("feeds")
         self.halts_pub = names.halts_pub or self._ipc("halts")
         self.gate_router = names.gate_router or self._ipc("gate")
+        self.tap = self._ipc("tap")
         self._brokers = names.brokers
         self.halt_file = self.state_dir / "HALT"
         self.journal = self.state_dir / "journal.sqlite"

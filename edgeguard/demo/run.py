@@ -190,6 +190,8 @@ class Demo:
         self._headline = "flat"
         refused = "the engine's gate to refuse"
         self._until(lambda: self._refused("HALTED"), 5.0, refused)
+        # The guard writes its journal off its path: the row may come after the state.
+        self._until(self._journal_has_flat, 5.0, "the proof in the journal")
 
     def _watch_pause(self, publisher: Helper) -> None:
         settle_s = self._plan.settle_s
@@ -257,6 +259,10 @@ class Demo:
 
     def _said(self, stage: str, name: str = "") -> bool:
         return any(not name or report["from"] == name for report in self._reported(stage))
+
+    def _journal_has_flat(self) -> bool:
+        rows: list[Any] = tail(self.paths.journal, JOURNAL_ROWS)
+        return any(row["kind"] == "broker" and row["body"]["kind"] == "flat" for row in rows)
 
     def _refused(self, code: str) -> bool:
         return any(report["code"] == code for report in self._reported("gate_refused"))

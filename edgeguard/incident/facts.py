@@ -58,8 +58,6 @@ def facts_of(
         opened_ns=incident.opened_ns,
         now_ns=incident.opened_ns,
         accounts=tuple(accounts),
-        guard_answers=status is not None,
-        is_over=not incident.is_open,
         resolution=incident.resolution,
         level=incident.repeats + 1,
         repeats=incident.repeats,

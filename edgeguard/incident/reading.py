@@ -31,26 +31,23 @@ def halts(path: Path) -> list[dict[str, Any]]:
     for row in reversed(_rows(path, 0)):
         event = _event(row)
         if event is not None:
-            found.append(msgspec.structs.asdict(event) | {"journal_seq": row["seq"]})
+            halt = None if event.halt is None else msgspec.structs.asdict(event.halt)
+            words = {"halt": halt, "journal_seq": row["seq"]}
+            found.append(msgspec.structs.asdict(event) | words)
         if len(found) == HALTS_MAX:
             break
-    return msgspec.to_builtins(found)
+    return found
 
 
 def alarms(path: Path, after_seq: int) -> list[Alarm]:
     """Return the alarms behind a row, oldest first; none where there is no journal yet."""
-    rows = [row for row in _rows(path, after_seq) if row["kind"] == "alarm"]
-    return [
-        Alarm(
-            int(row["seq"]),
-            int(row["t_ns"]),
-            str(row["account"]),
-            str(row["body"].get("code", "")),
-            str(row["body"].get("text", "")),
-        )
-        for row in rows
-        if isinstance(row["body"], dict)
-    ]
+    found: list[Alarm] = []
+    for row in _rows(path, after_seq):
+        if row["kind"] == "alarm" and isinstance(row["body"], dict):
+            body = cast("dict[str, Any]", row["body"])
+            words = (str(body.get("code", "")), str(body.get("text", "")))
+            found.append(Alarm(row["seq"], row["t_ns"], row["account"], *words))
+    return found
 
 
 def head(path: Path) -> int:

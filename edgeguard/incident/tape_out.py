@@ -26,7 +26,7 @@ Fields = dict[str, Any]
 def tape_lines(messages: Iterable[tuple[int, MarketMessage]]) -> Iterator[bytes]:
     """Yield the lines of messages in the order of their receive times in ns.
 
-    Sequence numbers are left out: a slice begins in the middle of a run, which would read as a hole.
+    Sequence numbers are left out: a slice begins in the middle of a run, which reads as a hole.
     """
     last_ns = 0
     for t_ns, message in messages:
@@ -38,23 +38,30 @@ def tape_lines(messages: Iterable[tuple[int, MarketMessage]]) -> Iterator[bytes]
 
 
 def _fields(message: MarketMessage) -> Iterator[Fields]:
-    match message:
-        case TickBatch():
-            for tick in message.ticks:
-                yield {
-                    "type": "tick",
-                    "symbol": tick.symbol,
-                    "bid": tick.bid,
-                    "ask": tick.ask,
-                    "source_ns": tick.source_ns,
-                    "source": message.source,
-                }
-        case AccountSnapshot():
-            yield _account(message)
-        case Fill():
-            yield _fill(message)
-        case ErrorEvent():
+    if isinstance(message, TickBatch):
+        for tick in message.ticks:
             yield {
+                "type": "tick",
+                "symbol": tick.symbol,
+                "bid": tick.bid,
+                "ask": tick.ask,
+                "source_ns": tick.source_ns,
+                "source": message.source,
+            }
+    elif isinstance(message, AccountSnapshot):
+        yield _account(message)
+    elif isinstance(message, Fill):
+        yield _fill(message)
+    elif isinstance(message, SymbolFacts):
+        yield _symbol(message)
+    else:
+        yield _small(message)
+
+
+def _small(message: ErrorEvent | Heartbeat | Transfer | TerminalProof) -> Fields:
+    match message:
+        case ErrorEvent():
+            return {
                 "type": "error",
                 "source": message.source,
                 "class": message.class_,
@@ -63,19 +70,13 @@ def _fields(message: MarketMessage) -> Iterator[Fields]:
                 "text": message.text,
             }
         case Heartbeat():
-            yield {"type": "heartbeat", "source": message.source}
+            return {"type": "heartbeat", "source": message.source}
         case Transfer():
-            yield {
-                "type": "transfer",
-                "deal": message.deal,
-                "kind": message.kind,
-                "amount": message.amount,
-            }
+            names = ("deal", "kind", "amount")
+            return {"type": "transfer", **{name: getattr(message, name) for name in names}}
         case TerminalProof():
             connected, allowed = message.connected, message.trade_allowed
-            yield {"type": "terminal", "connected": connected, "trade_allowed": allowed}
-        case SymbolFacts():
-            yield _symbol(message)
+            return {"type": "terminal", "connected": connected, "trade_allowed": allowed}
 
 
 def _account(message: AccountSnapshot) -> Fields:

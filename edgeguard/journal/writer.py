@@ -105,7 +105,10 @@ class Journal:
         self._boot = boot
         self.was_created = not path.exists()
         self._database = open_for_writing(path)
-        self.verdict: Verdict = verify_database(self._database, anchor)
+        # A journal that was just made has none of the old one's rows; that the old one is gone is
+        # for whoever compares it with the latch.
+        known = None if self.was_created else anchor
+        self.verdict: Verdict = verify_database(self._database, known)
         self._head = (self.verdict.head_seq, self.verdict.head_hash or GENESIS)
         self._queue: queue.Queue[_Job] = queue.Queue(QUEUE_MAX)
         self._stop = threading.Event()

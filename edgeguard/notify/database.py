@@ -16,7 +16,7 @@ import apsw
 
 from edgeguard.errors import StorageError
 
-BUSY_MS: Final = 2_000
+BUSY_MS: Final = 500
 AUDIT_ROWS_MAX: Final = 100_000
 MIGRATIONS: Final = (
     """

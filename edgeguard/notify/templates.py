@@ -16,6 +16,8 @@ UPDATE_MINUTES: Final = 15
 """Interval of the updates that a P1 promises."""
 POST_MORTEM_HOURS: Final = 24
 FLAT: Final = "FLAT_VERIFIED"
+GUARD_LOST: Final = "guard_lost"
+"""The trigger of an incident whose cause is the guard's own silence."""
 TICKETS_MAX: Final = 20
 
 
@@ -43,8 +45,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     opened_ns: int
     now_ns: int
     accounts: tuple[AccountFacts, ...] = ()
-    guard_answers: bool = True
-    is_over: bool = False
     resolution: str = ""
     level: int = 1
     repeats: int = 0
@@ -68,7 +68,8 @@ def alert(facts: Facts) -> str:
         lines += ["Status: New entries PAUSED", "Positions: untouched by a pause"]
     else:
         lines = [f"🚨 P1 INCIDENT: {facts.summary}", f"Time: {_hour(facts.opened_ns)}"]
-        status = "Kill switch ACTIVATED" if facts.guard_answers else "GUARD DOES NOT ANSWER"
+        is_lost = facts.trigger == GUARD_LOST
+        status = "GUARD DOES NOT ANSWER, gates closed" if is_lost else "Kill switch ACTIVATED"
         lines += [f"Status: {status}", f"Positions: {positions(facts)}"]
     lines += [f"Impact: {_impact(facts)}"]
     if facts.severity == "P1":
@@ -173,6 +174,11 @@ def _footer(facts: Facts) -> list[str]:
     if facts.anchor:
         lines.append(f"Journal: {facts.anchor}")
     return lines
+
+
+def moment(ns: int) -> str:
+    """Return a time to the millisecond, UTC."""
+    return f"{_moment(ns):%Y-%m-%d %H:%M:%S}.{ns // 1_000_000 % 1000:03} UTC"
 
 
 def _moment(ns: int) -> datetime:

@@ -5,6 +5,7 @@ The replay does not use this: the engine parses whole files itself (`core_rs`), 
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,15 +37,22 @@ def read_rows(spec: TickSpec, digits: int) -> list[Row]:
     Raises:
         InputError: the file or one of its rows cannot be read; names file and line.
     """
-    file = open_ticks(spec)
-    rows: list[tuple[int, Row]] = []
+    return [row for _, row in stream_rows(spec.kind, open_ticks(spec), digits)]
+
+
+def stream_rows(kind: TickKind, file: TickFile, digits: int) -> Iterator[tuple[int, Row]]:
+    """Yield line number and row of an opened file, one by one.
+
+    Raises:
+        InputError: one of its rows cannot be read; names file and line.
+    """
+    last = 0
     try:
-        rows.extend(_READERS[spec.kind](file, digits))
+        for last, row in _READERS[kind](file, digits):
+            yield last, row
     except (ValueError, ArithmeticError, IndexError, struct.error) as e:
-        line = rows[-1][0] + 1 if rows else 1
-        msg = f"{file.name}:{line}: the row must be one of {spec.kind}, was not: {e}"
+        msg = f"{file.name}:{last + 1}: the row must be one of {kind}, was not: {e}"
         raise InputError(msg) from e
-    return [row for _, row in rows]
 
 
 def _midnight_ns(date: str | None) -> int:
@@ -54,9 +62,9 @@ def _midnight_ns(date: str | None) -> int:
 
 def _cells(file: TickFile, skip: int, encoding: str = "utf-8") -> Iterator[tuple[int, list[str]]]:
     """Yield line number and comma-separated cells of each row that is not blank."""
-    for number, text in enumerate(file.data.decode(encoding).splitlines(), 1):
+    for number, text in enumerate(io.TextIOWrapper(io.BytesIO(file.data), encoding), 1):
         if number > skip and text.strip():
-            yield number, text.replace("\t", ",").split(",")
+            yield number, text.rstrip("\r\n").replace("\t", ",").split(",")
 
 
 def _oanda(file: TickFile, digits: int) -> Iterator[tuple[int, Row]]:

@@ -151,6 +151,33 @@ def test_initialize_launches_a_terminal_that_outlives_the_client(folder: Path) -
     assert not path.exists()
 
 
+def test_initialize_relaunches_a_terminal_that_was_killed(folder: Path) -> None:
+    """Dead terminal, -10002, initialize(): a new one with the same book, and no zombie left."""
+    path = folder / "t.sock"
+    client = connect(path, argv(path, "--state", str(folder / "book")))
+    assert client.initialize() is True
+    pids: list[int] = []
+    try:
+        for expected in (1, 2):
+            with PaperControl(str(path)) as control:
+                control.admin("market", open=True)
+                pids.append(control.admin("pid"))
+            assert client.order_send(buy()) is not None
+            os.kill(pids[-1], signal.SIGKILL)
+            while client.positions_total() is not None:
+                pass
+            assert client.last_error()[0] == -10002
+            # A process that is still dying may take the connection and not answer it.
+            while not client.initialize():
+                assert client.last_error()[0] == -10002
+            assert client.positions_total() == expected
+        assert not Path(f"/proc/{pids[0]}").exists()
+    finally:
+        with PaperControl(str(path)) as control:
+            control.admin("stop")
+        client.shutdown()
+
+
 def test_state_file_brings_positions_back_after_a_kill(folder: Path) -> None:
     """As the broker keeps positions when a terminal dies, so does --state."""
     path, state = folder / "t.sock", str(folder / "book")
@@ -537,3 +564,19 @@ def test_many_clients_and_a_large_list(terminal: Running) -> None:
     for thread in threads:
         thread.join(STUCK_S)
     assert counts == [2_000] * len(clients)
+
+
+def test_import_needs_no_extension_no_uvloop_no_zmq_and_no_unix() -> None:
+    """The package loads where there is neither fcntl nor Unix sockets, and drags nothing along."""
+    code = (
+        "import socket, sys\n"
+        "sys.modules['fcntl'] = None\n"
+        "del socket.AF_UNIX\n"
+        "from edgeguard.broker.paper import local_terminal\n"
+        "terminal, server = local_terminal()\n"
+        "assert terminal.initialize() and terminal.positions_get() == ()\n"
+        "heavy = {'uvloop', 'zmq', 'numpy', 'edgeguard._core', 'asyncio'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run([sys.executable, "-c", code])
+    assert done.returncode == 0, done.stderr.decode()

@@ -64,7 +64,8 @@ def hedged_book(pairs: int = 6, orders: int = 5) -> dict[str, Any]:
         symbol = names[number % len(names)]
         lots = round(0.1 * (1 + number), 2)
         positions += [
-            {"symbol": symbol, "side": side, "lots": lots, "magic": number} for side in ("buy", "sell")
+            {"symbol": symbol, "side": side, "lots": lots, "magic": number}
+            for side in ("buy", "sell")
         ]
     pendings = []
     for number in range(orders):
@@ -146,7 +147,9 @@ class Rig:
         )
         return number
 
-    def until(self, kind: str, *, halt_id: str | None = None, seconds: float = PATIENCE_S) -> BrokerEvent:
+    def until(
+        self, kind: str, *, halt_id: str | None = None, seconds: float = PATIENCE_S
+    ) -> BrokerEvent:
         """Return the next event of a kind; every event on the way is kept."""
         assert self.client is not None
         deadline = self.clock.boot_ns() + int(seconds * 1e9)

@@ -21,7 +21,15 @@ import zmq
 
 from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.codec.native import decode, encode
-from edgeguard.config.model import AccountConfig, Config, FeedConfig, GuardConfig, Limits, StrategyConfig, SymbolConfig
+from edgeguard.config.model import (
+    AccountConfig,
+    Config,
+    FeedConfig,
+    GuardConfig,
+    Limits,
+    StrategyConfig,
+    SymbolConfig,
+)
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit, Refusal
 from edgeguard.messages import (
@@ -29,11 +37,12 @@ from edgeguard.messages import (
     BrokerCommand,
     BrokerEvent,
     HaltEvent,
+    MarketMessage,
     Position,
     Reply,
     StateBeat,
 )
-from edgeguard.transport import Client, make_context, publisher, subscriber
+from edgeguard.transport import Client, Socket, make_context, publisher, subscriber
 
 CLOCK = SystemClock()
 DEADLINE_S = 10.0
@@ -78,9 +87,7 @@ def make_config(
         for index, name in enumerate(names or ("A",))
     )
     return Config(
-        guard=GuardConfig(
-            state_dir=str(state_dir), snapshot_age_max_ms=snapshot_age_max_ms
-        ),
+        guard=GuardConfig(state_dir=str(state_dir), snapshot_age_max_ms=snapshot_age_max_ms),
         account=accounts,
         symbol=(SymbolConfig(name="EURUSD", digits=5),),
         feed=(FeedConfig(name="main"),) if feed else (),
@@ -205,12 +212,17 @@ class GuardProcess:
     """One guard process, startable again on the same state directory."""
 
     def __init__(self, config: Config, engine: str = "fake") -> None:
-        self.config = config
         self.engine = engine
         self.paths = Paths(config).create()
         self._file = self.paths.state_dir / "config.json"
-        self._file.write_bytes(msgspec.json.encode(config))
+        self.rewrite(config)
         self.process: subprocess.Popen[str] | None = None
+        self.stderr = ""
+
+    def rewrite(self, config: Config) -> None:
+        """Change the configuration of the next start."""
+        self.config = config
+        self._file.write_bytes(msgspec.json.encode(config))
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603  # our own interpreter
@@ -248,10 +260,23 @@ class World:
         self.paths = self.guard.paths
         self.brokers = [FakeBroker(self.paths, config, at) for at in range(len(config.account))]
         self.observer = Observer(self.paths)
+        self._started_ns = 0
+        self._context = make_context()
+        self._feeds: Socket | None = None
         self.gate = Gate(self.paths.run_dir, config.account[0].id)
 
     def start(self) -> None:
+        self._started_ns = CLOCK.wall_ns()
         self.guard.start()
+
+    def has_spoken(self) -> bool:
+        """Return whether the run that was started last has published a heartbeat."""
+        beats = self.observer.beats
+        return bool(beats) and beats[-1].epoch > self._started_ns
+
+    def is_halted(self) -> bool:
+        """Return whether the run that was started last says that it is halted."""
+        return self.has_spoken() and self.observer.beats[-1].state == "HALTED"
 
     def close(self) -> None:
         self.guard.close()
@@ -259,12 +284,28 @@ class World:
             broker.close()
         self.observer.close()
         self.gate.close()
+        self._context.destroy(linger=0)
+
+    def publish(self, message: MarketMessage) -> None:
+        """Publish a message as an engine would."""
+        self.publish_raw(encode(message))
+
+    def publish_raw(self, payload: bytes, *more: bytes) -> None:
+        """Publish bytes as an engine would, in one frame behind a topic or in more."""
+        if self._feeds is None:
+            self._feeds = publisher(self._context, self.paths.feeds_bind, bind=False, watched=True)
+            assert self._feeds.poll(int(DEADLINE_S * 1000))
+        self._feeds.send_multipart((b"A.test", payload, *more))
 
     def command(self, verb: str, *, reason: str = "test", **args: str) -> list[Reply]:
         """Return all stages of a command's answer."""
         with Client(self.paths.control) as client:
             sent = client.command(verb, operator="tester", reason=reason, **args)
             return list(client.replies(sent, DEADLINE_S))
+
+    def resume(self, halt_id: str) -> str:
+        """Return the last words of the answer to a resume."""
+        return self.command("resume", halt_id=halt_id)[-1].text
 
     def status(self) -> dict[str, Any]:
         """Return the status document."""
@@ -276,7 +317,11 @@ class World:
         return halt["id"] if halt else ""
 
     def until_open(self) -> None:
-        until(lambda: isinstance(self.gate.check(), Permit), lambda: str(self.gate.check()))
+        """Wait until the run that was started last has opened the gate."""
+        until(
+            lambda: self.has_spoken() and isinstance(self.gate.check(), Permit),
+            lambda: str(self.gate.check()),
+        )
 
     def until_code(self, code: str) -> Refusal:
         def is_reached() -> bool:

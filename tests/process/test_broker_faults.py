@@ -111,7 +111,9 @@ def test_a_hanging_order_is_killed_and_proven(tmp_path: Path) -> None:
     """An order_send that never returns is killed at its deadline, alarmed, and accounted for."""
     with rig(tmp_path, make_config(), QUICK) as made:
         made.admin("open_book", **hedged_book(pairs=3, orders=1))
-        made.admin("faults", **faults({"name": "hang", "on": ["order_send"], "count": 2, "skip": 1}))
+        made.admin(
+            "faults", **faults({"name": "hang", "on": ["order_send"], "count": 2, "skip": 1})
+        )
         made.command("flatten", halt_id="h", reason="hang")
         flat = made.until("flat", halt_id="h")
         assert any(e.kind == "alarm" for e in made.events)

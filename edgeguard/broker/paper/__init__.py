@@ -9,6 +9,7 @@ from edgeguard.broker.paper.client import PaperControl, SocketConnection
 from edgeguard.broker.paper.connection import Connection, LocalConnection
 from edgeguard.broker.paper.errors import HungError, IpcError
 from edgeguard.broker.paper.faults import FAULT_NAMES, FaultPlan, FaultRule
+from edgeguard.broker.paper.local import local_terminal
 from edgeguard.broker.paper.module import install_as_metatrader5
 from edgeguard.broker.paper.server import PaperServer
 from edgeguard.broker.paper.spec import (
@@ -42,4 +43,5 @@ __all__ = [
     "dump_spec",
     "install_as_metatrader5",
     "load_spec",
+    "local_terminal",
 ]

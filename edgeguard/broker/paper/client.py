@@ -5,7 +5,9 @@ A call waits for its answer for as long as it takes: a process that hangs hangs 
 thread of the client stands still.
 """
 
+import contextlib
 import ctypes
+import os
 import socket
 import subprocess
 import threading
@@ -40,7 +42,10 @@ class Pipe:
         Raises:
             OSError: Nothing listens there.
         """
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise OSError("the paper terminal's process needs Unix sockets")
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._socket.connect(path)
         except OSError:
@@ -131,6 +136,7 @@ class SocketConnection:
         self._hold_gil = hold_gil
         self._clock = SystemClock() if clock is None else clock
         self._pipe: Pipe | None = None
+        self._launched: list[int] = []
         # The vendor's calls are serialised by the interpreter lock they hold; ours by this one,
         # so that threads never mix their frames.
         self._turn = threading.Lock()
@@ -154,6 +160,7 @@ class SocketConnection:
                 does not listen within the limit.
         """
         self.close()
+        self._reap()
         try:
             self._pipe = Pipe(self._path, hold_gil=self._hold_gil)
         except OSError as error:
@@ -189,8 +196,18 @@ class SocketConnection:
                 if self._clock.boot_ns() >= deadline_ns:
                     raise IpcError(c.RES_E_INTERNAL_FAIL_TIMEOUT) from error
                 time.sleep(_RETRY_S)
-        # The terminal outlives its clients: it is theirs to reach, not theirs to wait for.
-        child.returncode = 0 if child.returncode is None else child.returncode
+        # The terminal outlives its clients: this object must not wait for it or warn about it.
+        if child.returncode is None:
+            child.returncode = 0
+            self._launched.append(child.pid)
+
+    def _reap(self) -> None:
+        """Let terminals that this client launched and that have ended leave the process table."""
+        for pid in list(self._launched):
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                    continue
+            self._launched.remove(pid)
 
     def call(self, method: str, args: Sequence[Any]) -> Reply:
         """Make one call and wait for its answer, without a time-out.

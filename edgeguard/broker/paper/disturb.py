@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import msgspec
-
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.answer import Request
 from edgeguard.broker.paper.checks import PENDING_TYPES
@@ -29,30 +27,33 @@ class Windows:
 
     def __init__(self) -> None:
         """Start with no window open."""
-        self._ends: dict[str, int] = {}
+        self._open: dict[tuple[str, str], tuple[int, FaultRule]] = {}
 
-    def open(self, name: str, firing: Firing, now_ns: int) -> None:
-        """Open a window, or prolong it; a duration of 0 stays open until closed by hand."""
+    def open(self, firing: Firing, now_ns: int) -> None:
+        """Open a window, or prolong it; a duration of 0 stays open until closed by hand.
+
+        Windows of one fault on different symbols stand beside each other.
+        """
         duration = firing.ms * NS_PER_MS if firing.ms else _LIFETIME_OF_EVER_NS
-        self._ends[name] = max(self._ends.get(name, 0), now_ns + duration)
+        key = (firing.rule.name, firing.rule.symbol)
+        end = max(self._open[key][0] if key in self._open else 0, now_ns + duration)
+        self._open[key] = (end, firing.rule)
 
-    def pop_due(self, now_ns: int) -> list[str]:
-        """Return the names of windows that have ended, and forget them."""
-        due = [name for name, end in self._ends.items() if end <= now_ns]
-        for name in due:
-            del self._ends[name]
-        return due
+    def pop_due(self, now_ns: int) -> list[FaultRule]:
+        """Return the rules of windows that have ended, and forget them."""
+        due = [key for key, (end, _) in self._open.items() if end <= now_ns]
+        return [self._open.pop(key)[1] for key in due]
 
-    def pop_all(self) -> list[str]:
-        """Return every open window's name, and forget them."""
-        names = list(self._ends)
-        self._ends.clear()
-        return names
+    def pop_all(self) -> list[FaultRule]:
+        """Return every open window's rule, and forget them."""
+        rules = [rule for _, rule in self._open.values()]
+        self._open.clear()
+        return rules
 
     @property
     def next_ns(self) -> int | None:
         """The moment the next window ends, None when none does."""
-        return min(self._ends.values(), default=None)
+        return min((end for end, _ in self._open.values()), default=None)
 
 
 class World:
@@ -85,24 +86,24 @@ def disturb(world: World, firing: Firing, request: Request | None) -> None:
     """
     name = firing.rule.name
     if name in WINDOWS:
-        world.windows.open(name, firing, world.venue.now_ns)
+        world.windows.open(firing, world.venue.now_ns)
         WINDOWS[name](world, firing.rule, on=True)
     else:
         SHOCKS[name](world, firing.rule, request)
 
 
-def undo(world: World, name: str) -> None:
-    """End a window."""
-    WINDOWS[name](world, msgspec.convert({"name": name}, FaultRule), on=False)
+def undo(world: World, rule: FaultRule) -> None:
+    """End the window of a rule."""
+    WINDOWS[rule.name](world, rule, on=False)
 
 
 def _market_closed(world: World, rule: FaultRule, *, on: bool) -> None:
     """Shut one symbol's market, or all."""
-    closed = world.venue.switches.closed
+    shut = world.venue.switches.shut
     if on:
-        closed.add(rule.symbol or ALL_SYMBOLS)
+        shut.add(rule.symbol or ALL_SYMBOLS)
     else:
-        closed.clear()
+        shut.discard(rule.symbol or ALL_SYMBOLS)
 
 
 def _autotrading_off(world: World, rule: FaultRule, *, on: bool) -> None:

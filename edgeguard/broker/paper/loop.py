@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+import os
 import selectors
 import socket
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from edgeguard.broker.paper.connection import LOST_CODES
 from edgeguard.broker.paper.server import CallFate, PaperServer
 from edgeguard.broker.paper.surface import Reply
 from edgeguard.broker.paper.wire import (
+    FRAME_BYTES_MAX,
     FeedTick,
     FrameBuffer,
     FrameError,
@@ -24,6 +26,11 @@ from edgeguard.broker.paper.wire import (
 from edgeguard.clock import NS_PER_S, Clock
 
 _READ_BYTES: Final = 1 << 18
+# Streams served at once, listener included; beyond it new clients are turned away. Below the 1024
+# descriptors that select can watch.
+STREAMS_MAX: Final = 256
+# Answers a client may leave unread before it is cut off, bytes: four of the largest frames.
+UNREAD_BYTES_MAX: Final = 4 * FRAME_BYTES_MAX
 # Longest the loop waits without looking at the clock, seconds: bounds the lateness of a timer
 # that the server sets between two waits.
 _IDLE_S: Final = 1.0
@@ -103,8 +110,14 @@ class Loop:
             heapq.heappop(self._timers)[2]()
 
     def _accept(self) -> None:
-        """Take in a new client."""
-        stream, _ = self._listener.accept()
+        """Take in a new client, or turn it away when there are too many."""
+        try:
+            stream, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._selector.get_map()) >= STREAMS_MAX:
+            stream.close()
+            return
         stream.settimeout(0.0)
         self._selector.register(stream, selectors.EVENT_READ, Peer(stream))
 
@@ -158,7 +171,7 @@ class Loop:
         return taken
 
     def _administer(self, peer: Peer, frame: RequestFrame, name: str) -> None:
-        """Answer an admin request; ``stop`` and ``unhang`` are the loop's own."""
+        """Answer an admin request; ``stop``, ``unhang`` and ``pid`` are the loop's own."""
         if name == "stop":
             self.is_stopping = True
             # Sent by finish(), when the socket's path is free again.
@@ -166,6 +179,8 @@ class Loop:
             return
         if name == "unhang":
             reply = ReplyFrame(id=frame.id, value=self.unhang())
+        elif name == "pid":
+            reply = ReplyFrame(id=frame.id, value=os.getpid())
         else:
             reply = self._run_admin(frame, name)
         self.on_change()
@@ -240,9 +255,12 @@ class Loop:
 
     def _answer(self, peer: Peer, reply: ReplyFrame) -> None:
         """Queue a reply and send what the stream takes now."""
-        if not peer.is_gone:
-            peer.outgoing += pack(reply)
-            self._flush(peer)
+        if peer.is_gone:
+            return
+        peer.outgoing += pack(reply)
+        self._flush(peer)
+        if len(peer.outgoing) > UNREAD_BYTES_MAX:
+            self._drop(peer)
 
     def _flush(self, peer: Peer) -> None:
         """Send queued bytes; watch for room while some are left."""

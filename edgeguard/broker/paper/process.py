@@ -21,7 +21,7 @@ from edgeguard.broker.paper import presets
 from edgeguard.broker.paper.loop import Loop
 from edgeguard.broker.paper.prices import PriceSource, price_source
 from edgeguard.broker.paper.server import PaperServer
-from edgeguard.broker.paper.spec import PaperSpec, load_spec
+from edgeguard.broker.paper.spec import PaperSpec, load_spec, unconvertible
 from edgeguard.broker.paper.state_file import StateFile
 from edgeguard.clock import SystemClock
 from edgeguard.errors import ConfigError, EdgeGuardError, InUseError
@@ -135,6 +135,8 @@ def serve(options: argparse.Namespace) -> None:
     """
     clock = SystemClock()
     spec = _spec(options)
+    for warning in unconvertible(spec):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - who starts it should know
     state = None if options.state is None else StateFile(options.state)
     sources: list[PriceSource] = [price_source(text, spec) for text in options.prices]
     with listening(options.socket) as listener:

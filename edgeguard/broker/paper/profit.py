@@ -4,6 +4,7 @@ Formulas: the vendor's ENUM_SYMBOL_CALC_MODE page. Profit comes out in the symbo
 currency and is converted at the side of the cross that the sign of the amount would trade on.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from edgeguard.broker.paper import constants as c
@@ -97,17 +98,22 @@ def close_price(venue: Venue, symbol: str, side: int) -> float:
 
 def mark(venue: Venue, position: Position) -> None:
     """Refresh a position's current price and floating profit; without a quote they stay."""
-    price = close_price(venue, position.symbol, position.side)
-    if price <= 0.0:
+    mark_all(venue, venue.by_name[position.symbol], (position,))
+
+
+def mark_all(venue: Venue, symbol: SymbolSpec, positions: Iterable[Position]) -> None:
+    """Refresh price and floating profit of positions on one symbol; without a quote they stay."""
+    quote = venue.quote(symbol.name)
+    if quote.bid <= 0.0 or quote.ask <= 0.0:
         return
-    position.price_current = price
-    position.profit = trade_profit(
-        venue,
-        venue.by_name[position.symbol],
-        position.side,
-        position.units,
-        (position.price_open, price),
-    )
+    account = venue.spec.account.currency
+    gain = rate(venue, symbol.currency_profit, account, selling=True) or 0.0
+    loss = rate(venue, symbol.currency_profit, account, selling=False) or 0.0
+    for held in positions:
+        price = quote.bid if held.side == c.POSITION_TYPE_BUY else quote.ask
+        raw = raw_profit(symbol, held.side, held.units, held.price_open, price)
+        held.price_current = price
+        held.profit = venue.money(raw * (gain if raw >= 0.0 else loss))
 
 
 def tick_values(venue: Venue, symbol: SymbolSpec) -> tuple[float, float]:

@@ -113,8 +113,8 @@ class PaperServer:
         A time before the last one changes nothing: the server's clock never runs back.
         """
         self.venue.now_ns = max(self.venue.now_ns, now_ns)
-        for name in self.world.windows.pop_due(self.venue.now_ns):
-            undo(self.world, name)
+        for rule in self.world.windows.pop_due(self.venue.now_ns):
+            undo(self.world, rule)
         run_late(self.venue)
         roll_over(self.venue)
         expire(self.venue)
@@ -151,8 +151,8 @@ class PaperServer:
     def set_faults(self, plan: FaultPlan, now_ns: int) -> None:
         """Replace the fault plan; windows that are open end now."""
         self.advance(now_ns)
-        for name in self.world.windows.pop_all():
-            undo(self.world, name)
+        for rule in self.world.windows.pop_all():
+            undo(self.world, rule)
         self.engine.set_plan(plan, self.venue.now_ns)
 
     def begin(self, method: str, args: Args, now_ns: int) -> CallFate:

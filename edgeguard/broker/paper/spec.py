@@ -179,6 +179,27 @@ def check_spec(spec: PaperSpec) -> list[str]:
     return problems
 
 
+def unconvertible(spec: PaperSpec) -> list[str]:
+    """Return a sentence for each currency of a symbol that nothing turns into account currency.
+
+    Profits in such a currency count as 0, and so does its margin.
+    """
+    pairs = {(symbol.currency_base, symbol.currency_profit) for symbol in spec.symbols}
+    home = spec.account.currency
+
+    def joined(one: str, other: str) -> bool:
+        quoted = (one, other) in pairs or (other, one) in pairs
+        return one == other or quoted or one + other in spec.rates
+
+    wanted = {symbol.currency_profit for symbol in spec.symbols}
+    wanted |= {symbol.margin_currency for symbol in spec.symbols}
+    return [
+        f"{currency} cannot be converted to {home}: its profits and margins count as 0"
+        for currency in sorted(wanted)
+        if not joined(currency, home) and not (joined(currency, "USD") and joined("USD", home))
+    ]
+
+
 def load_spec(path: Path) -> PaperSpec:
     """Read a spec from a JSON file.
 

@@ -125,7 +125,10 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class Switches(msgspec.Struct, kw_only=True):
-    """What an admin or a fault may flip. ``closed`` names shut symbols, ``*`` shuts them all.
+    """What an admin or a fault may flip.
+
+    ``closed`` and ``open`` name symbols an admin holds shut or open, ``shut`` those a fault has
+    shut; ``*`` stands for all.
 
     ``shift_s`` moves the broker's clock; ``freeze_level`` overrides the symbols' own where set.
     ``login`` and ``server`` override the account's identity where set. ``price_factor`` and
@@ -139,6 +142,7 @@ class Switches(msgspec.Struct, kw_only=True):
     trade_expert: bool = True
     closed: set[str] = set()
     open: set[str] = set()
+    shut: set[str] = set()
     shift_s: int = 0
     freeze_level: int | None = None
     login: int | None = None

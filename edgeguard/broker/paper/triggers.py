@@ -9,7 +9,7 @@ from edgeguard.broker.paper.deals import Fill, execute
 from edgeguard.broker.paper.margin import account_figures
 from edgeguard.broker.paper.market import fill_order, liquidity, market_price, take_liquidity
 from edgeguard.broker.paper.pendings import expiry_ms
-from edgeguard.broker.paper.profit import close_price, mark
+from edgeguard.broker.paper.profit import close_price, mark_all
 from edgeguard.broker.paper.spec import SymbolSpec
 from edgeguard.broker.paper.state import Deal, Later, Order, Position
 from edgeguard.broker.paper.units import to_units
@@ -27,7 +27,8 @@ def on_price(venue: Venue, spec: SymbolSpec) -> None:
     mark_affected(venue, spec)
     if not venue.market_open(spec) or not _is_quoted(venue, spec):
         return
-    for held in venue.positions_on(spec.name):
+    guarded = [held for held in venue.positions_on(spec.name) if held.sl > 0.0 or held.tp > 0.0]
+    for held in guarded:
         _check_stops(venue, spec, held)
     for order in [entry for entry in venue.book.orders.values() if entry.symbol == spec.name]:
         _check_order(venue, spec, order)
@@ -38,10 +39,14 @@ def mark_affected(venue: Venue, spec: SymbolSpec) -> None:
     """Refresh the profit of every position a symbol's quote bears on, by itself or as a cross."""
     account = venue.spec.account.currency
     cross = {spec.currency_base, spec.currency_profit}
+    groups: dict[str, list[Position]] = {}
     for held in venue.book.positions.values():
-        currency = venue.by_name[held.symbol].currency_profit
-        if held.symbol == spec.name or (currency != account and currency in cross):
-            mark(venue, held)
+        groups.setdefault(held.symbol, []).append(held)
+    for name, positions in groups.items():
+        symbol = venue.by_name[name]
+        currency = symbol.currency_profit
+        if name == spec.name or (currency != account and currency in cross):
+            mark_all(venue, symbol, positions)
 
 
 def _is_quoted(venue: Venue, spec: SymbolSpec) -> bool:

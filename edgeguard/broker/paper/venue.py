@@ -56,9 +56,10 @@ class Venue:
     def market_open(self, symbol: SymbolSpec) -> bool:
         """Return whether orders on a symbol may execute now; an admin's word beats the schedule."""
         switches = self.book.switches
-        if symbol.name in switches.closed or ALL_SYMBOLS in switches.closed:
+        names = {symbol.name, ALL_SYMBOLS}
+        if names & switches.shut or names & switches.closed:
             return False
-        if symbol.name in switches.open or ALL_SYMBOLS in switches.open:
+        if names & switches.open:
             return True
         return is_open(symbol, self.wall_ms)
 

@@ -58,7 +58,8 @@ def _not_empty(st: State, now_ns: int, run: Run, obs: Observation) -> None:
 
 def _one_more(st: State, run: Run, obs: Observation) -> None:
     if run.empty_ns is None:
-        run.empty_ns = obs.start_ns
+        # From the end of one read to the start of the next: a slow read must not count twice.
+        run.empty_ns = obs.end_ns
     elif obs.start_ns - run.empty_ns >= st.policy.settle_ns:
         run.flat_ns = (run.empty_ns, obs.start_ns)
         st.notes.append(Flat(run.id, run.empty_ns, obs.start_ns))

@@ -218,7 +218,7 @@ class PendingsGone(Note, frozen=True, tag=True):
 
 
 class Flat(Note, frozen=True, tag=True):
-    """Two fresh reads show nothing in the run's scope."""
+    """Two fresh reads show nothing in the run's scope: end of the first, start of the second."""
 
     run: str
     first_ns: int

@@ -11,8 +11,8 @@ class Run:
     """One flatten: what it covers and how far it is.
 
     Attributes:
-        empty_ns: start of the first of two reads that show nothing, None without one.
-        flat_ns: starts of the two reads that prove flat, None before.
+        empty_ns: end of the first of two reads that show nothing, None without one.
+        flat_ns: end of the first and start of the second read that prove flat, None before.
         known: the book that it found at the start has been taken in; what comes later appeared.
         pendings_gone: said once.
     """

@@ -86,7 +86,7 @@ def _campaign(first: int, count: int, jobs: int) -> int:
     print(f"reads {sum(r.reads for r in results)}  by mode {dict(Counter(r.mode for r in results))}")
     if flat:
         print(f"flat after p50 {flat[len(flat) // 2] / 1e9:.2f} s, max {flat[-1] / 1e9:.2f} s (virtual)")
-    names = sorted((set(RULES) | {*KILL_FAULTS[:2], "kill_at_send"}))
+    names = sorted((set(RULES) | set(KILL_FAULTS)))
     print("firings: " + "  ".join(f"{name} {firings.get(name, 0)}" for name in names))
     silent = [name for name in names if not firings.get(name)]
     for result in bad[:10]:

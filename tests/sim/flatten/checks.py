@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from tests.sim.flatten.virtual import VirtualClock
 
 NS = 1_000_000_000
 ALARM_WITHIN_NS = 5 * NS
+SETTLE_NS = NS
 SAME_TARGET_MAX = 60
 """Requests for one target within 10 s: far above what any reaction of the planner needs."""
 
@@ -40,6 +42,8 @@ class Watch:
         self.clock = clock
         self.violations: list[str] = []
         self.sends = 0
+        self.kills: dict[str, int] = {}
+        self.kill_parent: Callable[[], None] = lambda: None
         self.kill_at_send: list[tuple[int, str]] = []
         self._identity: dict[int, tuple[int, str, int]] = {}
         self._deals_seen = set(server.book.deals)
@@ -52,6 +56,7 @@ class Watch:
         self._best = self._left()
         self.progress_ns = self.start_ns
         self.needs_alarm: list[tuple[int, str]] = []
+        self._empty: dict[str, list[int]] = {}
 
     def fail(self, promise: str, text: str) -> None:
         at = (self.clock.boot_ns() - self.start_ns) / NS
@@ -77,6 +82,7 @@ class Watch:
             row = msgspec.msgpack.decode(reply.value)
             if row is not None:
                 self._identity[life] = (row["login"], row["server"], row["trade_mode"])
+        self._note_read(method, reply)
         if method == "order_send":
             row = msgspec.msgpack.decode(reply.value)
             if row is not None and row["retcode"] in (10008, 10009, 10010):
@@ -84,12 +90,49 @@ class Watch:
                 self._targets.clear()
             self._maybe_kill("kill_parent_after_send")
 
-    def _maybe_kill(self, what: str) -> None:
+    def _note_read(self, method: str, reply: CallReply) -> None:
+        """Keep since when every read has shown nothing in scope, connected, without a send."""
+        now = self.clock.boot_ns()
+        if method == "terminal_info":
+            row = msgspec.msgpack.decode(reply.value)
+            if row is None or not row["connected"]:
+                self._empty.clear()
+        if method == "order_send":
+            self._empty.clear()
+        if method not in ("positions_get", "orders_get"):
+            return
+        rows = msgspec.msgpack.decode(reply.value)
+        if rows is None or any(self._row_in_scope(row) for row in rows):
+            self._empty.clear()
+        else:
+            self._empty.setdefault(method, []).append(now)
+
+    def _row_in_scope(self, row: dict[str, Any]) -> bool:
+        scope = self.scenario.scope
+        if scope.kind == "symbol":
+            return bool(row["symbol"] == scope.symbol)
+        return scope.kind == "account" or row["magic"] in scope.magics
+
+    def _check_evidence(self) -> None:
+        """P17 by the letter: two good reads of both lists, far enough apart, and nothing between."""
+        for method in ("positions_get", "orders_get"):
+            reads = self._empty.get(method, [])
+            if len(reads) < 2 or reads[-1] - reads[0] < SETTLE_NS - NS // 100:
+                self.fail("P17", f"told flat on {len(reads)} empty {method}")
+
+    def takes(self, what: str) -> bool:
+        """Whether a kill of this kind is due; it is used up."""
         now = self.clock.boot_ns() - self.start_ns
         for item in self.kill_at_send:
             if item[1] == what and item[0] <= now:
                 self.kill_at_send.remove(item)
-                raise ParentKilledError(what)
+                self.kills[what] = self.kills.get(what, 0) + 1
+                return True
+        return False
+
+    def _maybe_kill(self, what: str) -> None:
+        if self.takes(what):
+            raise ParentKilledError(what)
 
     def _check_request(self, request: dict[str, Any]) -> None:
         """P14: a close of a position, opposite and no larger, or a deletion; nothing else."""
@@ -190,6 +233,7 @@ class Watch:
             ]
         if kind == "flat":
             self.flats.append(now)
+            self._check_evidence()
             left = self._left()
             if left != (0, 0):
                 self.fail("P17", f"told flat with {left} left")
@@ -204,15 +248,19 @@ class Watch:
     def second(self, *, unproven: bool, believed_ns: int) -> None:
         """P18, looked at every second: progress or an alarm within 5 s.
 
-        What the planner believes to be progress counts too, but not for long.
+        What the planner believes to be progress counts too, but not for ever.
         """
         now = self.clock.boot_ns()
         if not unproven:
             self.progress_ns = now
             return
-        since = min(max(self.progress_ns, believed_ns), self.progress_ns + 10 * NS)
-        if now - since > ALARM_WITHIN_NS + NS and not any(t >= self.progress_ns for t in self.alarms_ns):
-            self.fail("P18", f"no progress and no alarm for {(now - since) / NS:.0f} s")
+        last_alarm = self.alarms_ns[-1] if self.alarms_ns else 0
+        known = max(self.progress_ns, believed_ns)
+        quiet = now - known > ALARM_WITHIN_NS + NS and last_alarm < believed_ns
+        # Whatever it believes: without true progress somebody has to hear of it every minute.
+        deaf = now - self.progress_ns > 20 * NS and now - last_alarm > 65 * NS
+        if quiet or deaf:
+            self.fail("P18", f"no progress and no alarm for {(now - known) / NS:.0f} s")
             self.progress_ns = now
 
     # The end.

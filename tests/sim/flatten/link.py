@@ -25,7 +25,8 @@ from edgeguard.broker.paper import constants as c
 from tests.sim.flatten.virtual import VirtualClock
 
 NS = 1_000_000_000
-ACCOUNT_LOGIN = "account_info"
+TRANSIT_NS = 12 * NS
+"""Longest a request stays on its way; well below the shipped quarantine of 30 s."""
 
 
 class _NeedsTime(BaseException):
@@ -150,6 +151,8 @@ class SimLink:
         fate = need.fate
         before = fate.before_ns + self._base_ns(need.method) // 2
         due_ns = self._clock.boot_ns() + before
+        if need.method == "order_send":
+            self._maybe_die(before)
         try:
             await self._sleep(before)
             if fate.hang:
@@ -160,9 +163,23 @@ class SimLink:
                 await self._sleep(10_000 * NS)
         except BaseException:
             if due_ns >= 0 and need.method == "order_send":
-                left = max(0, due_ns - self._clock.boot_ns()) / NS
-                self._loop.call_later(left, self._land_late, need)
+                self._lose_sight(need, max(0, due_ns - self._clock.boot_ns()))
             raise
+
+    def _maybe_die(self, before_ns: int) -> None:
+        """Be killed, or see the parent killed, while the request is on its way."""
+        if self._watch.takes("kill_child_mid_send"):
+            self._loop.call_later(before_ns / 2 / NS, self.stop)
+        if self._watch.takes("kill_parent_mid_send"):
+            self._loop.call_later(before_ns / 2 / NS, self._watch.kill_parent)
+
+    def _lose_sight(self, need: _NeedsTime, left_ns: int) -> None:
+        """What was written when its writer died lands in time, late by some seconds, or never."""
+        fate = self._random.random()
+        if fate < 0.2:
+            return
+        late_ns = int(self._random.random() * TRANSIT_NS) if fate < 0.6 else 0
+        self._loop.call_later((left_ns + late_ns) / NS, self._land_late, need)
 
     def _land_late(self, need: _NeedsTime) -> None:
         self._server.finish(need.method, need.fate, self._clock.wall_ns())

@@ -149,7 +149,7 @@ class World:
         admin(self.server, "open_book", scenario.book, WALL_START_NS)
         self.server.set_faults(scenario.plan, WALL_START_NS)
         self.watch = Watch(scenario, self.server, self.clock)
-        self.kills: dict[str, int] = {}
+        self.watch.kill_parent = self.parent_killed
         self.life: Life | None = None
         self.reads = 0
         self._revive = asyncio.Event()
@@ -161,7 +161,6 @@ class World:
 
     def parent_killed(self) -> None:
         """The parent was killed at a send; the world notices."""
-        self.kills["kill_at_send"] = self.kills.get("kill_at_send", 0) + 1
         self._revive.set()
 
     async def run(self) -> Result:
@@ -184,7 +183,7 @@ class World:
             down = 0
             if timed and self.loop.now_ns >= timed[0].at_ns:
                 kill = timed.pop(0)
-                self.kills[kill.what] = self.kills.get(kill.what, 0) + 1
+                self.watch.kills[kill.what] = self.watch.kills.get(kill.what, 0) + 1
                 if kill.what == "kill_child":
                     self.life.link.stop()
                 else:
@@ -244,7 +243,7 @@ class World:
 
     def _result(self) -> Result:
         firings = dict(self.server.engine.firings)
-        for name, count in self.kills.items():
+        for name, count in self.watch.kills.items():
             firings[name] = count
         return Result(
             seed=self.scenario.seed,

@@ -75,7 +75,14 @@ RULES = {**CALL_RULES, **SEND_RULES, **WORLD_RULES}
 THIRD_PARTY = frozenset(
     {"foreign_open", "foreign_close", "foreign_partial_close", "forced_stop_out", "pending_fill"}
 )
-KILL_FAULTS = ("kill_child", "kill_parent", "kill_parent_before_send", "kill_parent_after_send")
+KILL_FAULTS = (
+    "kill_child",
+    "kill_child_mid_send",
+    "kill_parent",
+    "kill_parent_before_send",
+    "kill_parent_mid_send",
+    "kill_parent_after_send",
+)
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -124,6 +131,8 @@ def _rules(dice: random.Random, end_ns: int) -> tuple[FaultRule, ...]:
     for name in names:
         fields = dict(RULES[name])
         fields["until_ms"] = end_ns // 1_000_000
+        if name == "hang":
+            fields["execute"] = dice.random() < 0.5
         if name == "retcode":
             fields["retcode"] = dice.choice(CODES)
         if name == "foreign_open":

@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ ENVIRONMENT = {
 }
 
 
-def make_config(**api: Any) -> Config:
+def make_config(**api: Any) -> Config:  # noqa: ANN401 - keys of [api]
     account = AccountConfig(
         id="A",
         login=1,
@@ -95,7 +95,7 @@ class Answer:
     data: bytes
 
     @property
-    def body(self) -> Any:
+    def body(self) -> Any:  # noqa: ANN401 - JSON
         return json.loads(self.data)
 
 
@@ -138,7 +138,7 @@ def site(
     tokens: Tokens | None = None,
     clock: Clock | None = None,
     halts: Callable[[], list[dict[str, Any]]] = list,
-) -> Iterator[Site]:
+) -> Generator[Site]:
     config = config or make_config()
     control = FakeControl()
     audits: list[tuple[str, str, str]] = []
@@ -151,6 +151,7 @@ def site(
             page_code=lambda _account: page_code[0],
             halts=halts,
             audit=lambda *words: audits.append(words),
+            about=lambda: {"channels": {}},
             clock=clock or SystemClock(),
         )
     )

@@ -156,9 +156,7 @@ def test_a_flood_is_limited_and_a_halt_never() -> None:
 def test_a_halt_is_not_kept_waiting_by_hung_questions(here: Site) -> None:
     """Every thread for questions hangs; the halt has threads of its own."""
     here.control.hold = threading.Event()
-    threads = [
-        threading.Thread(target=here.post, args=(SHUTDOWN, ORDER, HALT)) for _ in range(12)
-    ]
+    threads = [threading.Thread(target=here.post, args=(SHUTDOWN, ORDER, HALT)) for _ in range(12)]
     for thread in threads:
         thread.start()
     for _ in threads:

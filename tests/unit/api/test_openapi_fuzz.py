@@ -56,5 +56,5 @@ def _fuzz(operation: object) -> int:
 
 
 def _unfit() -> list[object]:
-    """Return checks that do not fit: a 503 is promised, and no schema says "printable" or "known"."""
+    """Return checks that do not fit: a 503 is promised, no schema says "printable" or "known"."""
     return [schemathesis.checks.not_a_server_error, positive_data_acceptance]

@@ -57,7 +57,7 @@ def test_both_copies_and_the_page_decide(
     row: LatchRecord | None,
     page: FoundPage | None,
     halts: list[tuple[str, str]],
-    asks: bool,  # noqa: FBT001  # a column of the table
+    asks: bool,  # a column of the table
 ) -> None:
     """DESIGN section 6, "Start": each row is one of its cases."""
     assert judge(file, row, page) == (halts, asks)

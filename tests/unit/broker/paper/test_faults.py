@@ -1,12 +1,15 @@
 """Each fault of the plan does what its name says, fires when it is told to, and is counted."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgeguard.broker import paper
 from edgeguard.broker.paper import FAULT_NAMES, FaultPlan, FaultRule, HungError, presets
 from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.admin import REQUESTS
 from edgeguard.broker.paper.faults import FaultEngine
 from tests.unit.broker.paper.bench import MS, START_NS, Bench, S
 
@@ -446,3 +449,11 @@ def test_audit_keeps_every_request_with_its_answer(hedging: Bench) -> None:
     assert [entry.request.position for entry in entries] == [0, opened.order]
     assert [entry.answer.retcode for entry in entries] == [10009, 10009]
     assert entries[1].now_ns - entries[0].now_ns == S
+
+
+def test_page_names_every_fault_and_every_admin_request() -> None:
+    """README.md of the package is the list others work from."""
+    assert paper.__file__ is not None
+    page = (Path(paper.__file__).parent / "README.md").read_text(encoding="utf-8")
+    names = {*FAULT_NAMES, *REQUESTS, "unhang", "pid", "stop"}
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []

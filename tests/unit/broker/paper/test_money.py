@@ -7,6 +7,7 @@ from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.deals import balance_deal
 from edgeguard.broker.paper.margin import figures, raw_margin, symbol_margin
 from edgeguard.broker.paper.profit import raw_profit
+from edgeguard.broker.paper.spec import unconvertible
 from tests.unit.broker.paper.bench import MS, Bench, S, changed
 
 LOT = 100_000_000
@@ -133,6 +134,17 @@ def test_a_fixed_rate_converts_where_no_symbol_does(hedging: Bench) -> None:
     hedging.tick("BTCUSDT", 57_300.10, 57_300.20)
     (held,) = hedging.positions()
     assert held.profit == 120.0
+
+
+def test_currencies_that_nothing_converts_are_named() -> None:
+    """A spec without a way home for a currency says so; the presets have one for each."""
+    assert unconvertible(presets.hedging()) == []
+    lonely = presets.hedging(("EURCHF",))
+    assert unconvertible(lonely) == [
+        "CHF cannot be converted to USD: its profits and margins count as 0",
+        "EUR cannot be converted to USD: its profits and margins count as 0",
+    ]
+    assert unconvertible(presets.hedging(("EURUSD", "EURCHF", "USDCHF"))) == []
 
 
 def test_equity_identity_and_the_margin_of_a_trade(hedging: Bench) -> None:

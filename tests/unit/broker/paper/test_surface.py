@@ -237,7 +237,7 @@ def test_initialize_checks_its_arguments(hedging: Bench) -> None:
     for name, bad in {"login": "5", "server": 5, "password": 5, "timeout": 1.5, "path": 5}.items():
         assert start(**{name: bad}) is False
         assert hedging.mt5.last_error() == (-2, f'Invalid "{name}" argument')
-    assert start(login=0, password="", server="") is True  # noqa: S106 - none at all
+    assert start(login=0, password="", server="") is True
     assert start(server="Elsewhere") is False
     assert start(login=1) is False
     assert hedging.mt5.last_error() == (-6, "Terminal: Authorization failed")

@@ -1,0 +1,181 @@
+"""The cost of a tick in one process: criterion for the core, pytest-benchmark through Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benches.harness import process, stats
+from benches.harness.bench import Bench
+from benches.harness.native import MissingError
+from benches.harness.result import Curve, Figure
+
+GROUP: Final = "core"
+BATCH: Final = 128
+STEP_NS: Final = 20.0
+BUILD_S: Final = 1200.0
+PLAIN_TIMES: Final = 40.0
+FLAT_TIMES: Final = 1.5
+
+
+@dataclass
+class Rust:
+    """What criterion measured: nanoseconds per tick of each sample, by group and name."""
+
+    target: Path
+
+    def samples(self, group: str, name: str, ticks: int = BATCH) -> list[float]:
+        """Return the samples of one benchmark."""
+        path = self.target / "criterion" / group / name / "new" / "sample.json"
+        found = json.loads(path.read_text())
+        pairs = zip(found["iters"], found["times"], strict=True)
+        return [elapsed / iterations / ticks for iterations, elapsed in pairs]
+
+    def typical(self, group: str, name: str, ticks: int = BATCH) -> float:
+        """Return the median sample."""
+        return stats.median(self.samples(group, name, ticks))
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Measure the core in Rust, then the same through Python."""
+    rust = criterion(bench)
+    bare = rust.typical("bare", "ewma")
+    frame = rust.typical("typical", "frame")
+    decode = rust.typical("typical", "decode")
+    yield _of(rust, "bare loop with EWMA", "bare", "ewma", note="the floor, no decoding")
+    yield _of(rust, "decode of a tick, frames of 128", "typical", "decode")
+    yield _of(
+        rust, "frame of 128: decode and step", "typical", "frame", note="64 positions, 8 symbols"
+    )
+    note = f"frame {frame:.1f} less decode {decode:.1f} ns"
+    step = frame - decode
+    yield _value("core step, all triggers", "ns/tick", step, STEP_NS, note)
+    yield _value("core step / bare loop", "x", step / bare, 1.5, note)
+    yield _of(rust, "one tick per frame", "typical", "single", ticks=1)
+    yield _of(
+        rust,
+        "one tick per frame, cold",
+        "typical",
+        "cold",
+        ticks=1,
+        note="caches walked over before",
+    )
+    for name in ("loss only", "spread only", "input checks only"):
+        yield _of(rust, f"frame of 128, {name}", "trigger", name)
+    for group, sizes in (("positions", (1, 64, 1000, 10_000)), ("symbols", (1, 8, 100, 1000))):
+        found = [rust.typical(group, str(size)) for size in sizes]
+        for size, value in zip(sizes, found, strict=True):
+            yield _value(f"frame of 128, {size:,} {group}", "ns/tick", value)
+        name = f"growth from {sizes[0]} to {sizes[-1]:,} {group}"
+        yield _value(name, "x", found[-1] / found[0], FLAT_TIMES)
+    yield from through_python(bench, frame, rust.typical("typical", "single", 1))
+
+
+def criterion(bench: Bench) -> Rust:
+    """Run criterion on the subject's core.
+
+    Raises:
+        MissingError: there is no Rust toolchain.
+    """
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise MissingError("cargo is not installed")
+    base = [cargo, "bench", "--locked", "--quiet", "-p", "edgeguard-core", "--bench", "step"]
+    process.run([*base, "--no-run"], timeout_s=BUILD_S)
+    seconds = bench.sized(5, 1)
+    run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(bench.sized(2, 1))]
+    process.run([*base, "--", *run_time], core=process.SUBJECT, timeout_s=BUILD_S)
+    return Rust(Path(os.environ.get("CARGO_TARGET_DIR", process.ROOT / "target")))
+
+
+def through_python(bench: Bench, frame: float, single: float) -> Iterator[Figure]:
+    """Measure the boundary, the gate and the plain Python guard."""
+    found = pytest_benchmark(bench)
+    plain = stats.median(found["test_plain_python"])
+    batch = stats.median(found["test_batch_of_128"])
+    alone = stats.median(found["test_one_tick_per_frame"])
+    yield _python(found, "test_batch_of_128", "through Python, frames of 128", "ns/tick")
+    yield _value("through Python / core, frames of 128", "x", batch / frame, 1.25)
+    yield _python(found, "test_one_tick_per_frame", "through Python, one tick per frame", "ns/tick")
+    yield _value("through Python, one tick per frame / core in batches", "x", alone / frame, 3.0)
+    yield _value("... / core, one tick per frame too", "x", alone / single)
+    yield _python(found, "test_batch_with_1000_symbols", "through Python, 1,000 symbols", "ns/tick")
+    yield _python(found, "test_advance_with_nothing_due", "advance, nothing due", "ns")
+    yield _python(found, "test_msgspec_decode_of_one_tick", "msgspec decode of a tick", "ns")
+    yield _python(found, "test_python_peek_of_one_tick", "peek at a head in Python", "ns")
+    yield _python(found, "test_plain_python", "plain Python guard", "ns/tick")
+    yield _value(
+        "plain Python guard / EdgeGuard in batches", "x", plain / batch, PLAIN_TIMES, at_least=True
+    )
+    loop = stats.median(found["test_empty_loop"])
+    note = f"an empty call in the same loop takes {loop:.0f} ns of it"
+    yield _python(found, "test_check", "gate check, no arguments", "ns", 60.0, note)
+    name = "gate check, scope and permit"
+    yield _python(found, "test_check_with_scope_and_permit", name, "ns", 150.0, note)
+    yield _python(found, "test_extension_alone", "gate check, the extension's reader alone", "ns")
+    yield _python(found, "test_without_the_extension", "gate check without the extension", "ns")
+
+
+def pytest_benchmark(bench: Bench) -> dict[str, list[float]]:
+    """Run the suites of `benches/inprocess` and return nanoseconds per call by test."""
+    out = bench.fresh("p") / "figures.json"
+    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "300"]
+    suites = process.ROOT / "benches" / "inprocess"
+    command = process.python(*arguments, f"--benchmark-json={out}", suites)
+    process.run(command, core=process.SUBJECT)
+    rows = json.loads(out.read_text())["benchmarks"]
+    return {
+        row["name"]: [one * 1e9 / row["extra_info"]["times"] for one in row["stats"]["data"]]
+        for row in rows
+    }
+
+
+def _of(  # noqa: PLR0913  # a figure's parts, by name
+    rust: Rust, name: str, group: str, bench_name: str, *, ticks: int = BATCH, note: str = ""
+) -> Figure:
+    samples = rust.samples(group, bench_name, ticks)
+    return _samples(name, "ns/tick", samples, None, note)
+
+
+def _python(  # noqa: PLR0913, PLR0917  # a figure's parts
+    found: dict[str, list[float]],
+    test: str,
+    name: str,
+    unit: str,
+    bound: float | None = None,
+    note: str = "",
+) -> Figure:
+    return _samples(name, unit, found[test], bound, note)
+
+
+def _samples(name: str, unit: str, samples: list[float], bound: float | None, note: str) -> Figure:
+    # Single rounds of a hot loop: their median is the figure, their spread is the machine's.
+    return Figure(
+        group=GROUP,
+        name=name,
+        unit=unit,
+        value=stats.median(samples),
+        bound=bound,
+        curves=[Curve(name, stats.ecdf(samples))],
+        samples=len(samples),
+        note=note,
+    )
+
+
+def _value(  # noqa: PLR0913  # a figure's parts
+    name: str,
+    unit: str,
+    value: float,
+    bound: float | None = None,
+    note: str = "",
+    *,
+    at_least: bool = False,
+) -> Figure:
+    return Figure(
+        group=GROUP, name=name, unit=unit, value=value, bound=bound, note=note, at_least=at_least
+    )

@@ -1,0 +1,268 @@
+"""A guard's life besides its latency: start, idle, memory, a halt by hand, system calls, load."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import zmq
+
+from benches.harness import cpu, guarding, native, pairs, process, records, result, stats
+from benches.harness.bench import Bench
+from benches.harness.result import Curve, Figure
+from benches.suites import wire
+from edgeguard.config.load import load_config
+from edgeguard.config.paths import Paths
+
+GROUP = "life"
+SYMBOLS = 1000
+MIB = 1024.0
+FLUSHES = "fsync,fdatasync,sync_file_range,msync,syncfs,sync"
+ENTRY = re.compile(r"^(\d+)\s+(\d+\.\d+) (\w+)\(")
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Measure everything that a guard does when nothing is wrong, and what it does by hand."""
+    yield start_up(bench)
+    yield idle(bench)
+    yield from memory(bench)
+    yield from first_byte(bench)
+    yield by_hand(bench)
+    yield flushes(bench)
+    yield from under_load(bench)
+    yield from demo(bench)
+
+
+def start_up(bench: Bench) -> Figure:
+    """Measure from the start of the process to an open gate, the broker being there already."""
+    samples: list[float] = []
+    for _ in range(bench.sized(10, 3)):
+        begun = time.perf_counter()
+        with guarding.guard(bench.fresh("s"), guarding.Shape()) as guarded:
+            assert guarded.pid
+            samples.append((time.perf_counter() - begun) * 1000)
+    note = "with the start of the stand-in broker"
+    return result.figure(GROUP, "start of the guard to open gate", "ms", samples, note=note)
+
+
+def idle(bench: Bench) -> Figure:
+    """Measure the processor time of a guard to which nothing happens."""
+    seconds = bench.sized(60, 10)
+    with guarding.guard(bench.fresh("i"), guarding.Shape()) as guarded:
+        time.sleep(1)
+        before = cpu.process_seconds(guarded.pid)
+        time.sleep(seconds)
+        used = cpu.process_seconds(guarded.pid) - before
+    return Figure(
+        group=GROUP,
+        name="guard idle, share of a core",
+        unit="%",
+        value=100 * used / seconds,
+        bound=1.0,
+        note=f"over {seconds} s, heartbeats of 100 ms, timer of 10 ms",
+    )
+
+
+def memory(bench: Bench) -> Iterator[Figure]:
+    """Measure a guard with 1,000 symbols, and what full baselines add to it."""
+    with guarding.guard(bench.fresh("m"), guarding.Shape(symbols=SYMBOLS)) as guarded:
+        guard_kib = _resident_kib(guarded.pid)
+    command = process.python("-m", "benches.harness.footprint", str(SYMBOLS))
+    bare, empty, full = map(int, process.run(command, core=process.SUBJECT).split())
+    engine = (full - bare) / MIB
+    yield Figure(
+        group=GROUP,
+        name="engine, 1,000 symbols, full baselines",
+        unit="MiB",
+        value=engine,
+        bound=80.0,
+        note=f"{(empty - bare) / MIB:.0f} MiB of it before the first tick",
+    )
+    yield Figure(
+        group=GROUP,
+        name="guard, 1,000 symbols, full baselines",
+        unit="MiB",
+        value=(guard_kib + full - empty) / MIB,
+        bound=128.0,
+        note=f"guard {guard_kib / MIB:.0f} MiB plus the baselines' {(full - empty) / MIB:.0f} MiB",
+    )
+
+
+def first_byte(bench: Bench) -> Iterator[Figure]:
+    """Measure from the start of `edgeguard halt` to the first byte at the guard's socket."""
+    samples: list[float] = []
+    place = bench.fresh("b")
+    config = guarding.write_config(place, guarding.Shape())
+    loaded, _ = load_config(config)
+    paths = Paths(loaded).create()
+    bare = [_bare_start() for _ in range(10)]
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as control:
+        control.setsockopt(zmq.LINGER, 0)
+        control.bind(paths.control)
+        for _ in range(bench.sized(20, 6)):
+            begun = time.perf_counter()
+            command = process.python("-m", "edgeguard", "--config", config, "halt", "--reason", "x")
+            with process.running([*command, "--timeout", "0.1"], core=process.SUBJECT):
+                assert control.poll(10_000)
+                samples.append((time.perf_counter() - begun) * 1000)
+                control.recv_multipart()
+    floor = stats.median(bare)
+    net = [one - floor for one in samples]
+    yield result.figure(
+        GROUP,
+        "edgeguard halt: imports to first byte",
+        "ms",
+        net,
+        bound=40.0,
+        note=f"less {floor:.0f} ms of a bare interpreter; {stats.median(samples):.0f} ms in all",
+    )
+
+
+def by_hand(bench: Bench) -> Figure:
+    """Measure from the start of `edgeguard halt` to a closed page."""
+    samples: list[float] = []
+    for _ in range(bench.sized(7, 3)):
+        with guarding.guard(bench.fresh("h"), guarding.Shape()) as guarded:
+            command = process.python("-m", "edgeguard", "--config", guarded.config)
+            begun = time.perf_counter()
+            with process.running([*command, "halt", "--reason", "x", "--timeout", "0.5"]):
+                while guarding.is_open(guarded.paths, guarding.Shape()):
+                    time.sleep(0.001)
+                samples.append((time.perf_counter() - begun) * 1000)
+    name = "edgeguard halt: command to closed gate"
+    return result.figure(GROUP, name, "ms", samples, note="with the start of the interpreter")
+
+
+def flushes(bench: Bench) -> Figure:
+    """Count flushes to disk on the guard's loop between ticks and the halts they cause."""
+    name = "fsyncs of the loop between tick and halt"
+    strace = shutil.which("strace")
+    if strace is None:
+        return result.skipped(GROUP, name, "strace is not installed (Debian: strace)")
+    place = bench.fresh("f")
+    messages = wire.halt_records(16)
+    with guarding.guard(place, guarding.Shape(accounts=16)) as guarded:
+        trace = [strace, "-f", "-ttt", "-e", f"trace={FLUSHES}", "-o", place / "trace"]
+        with process.running([*trace, "-p", str(guarded.pid)]):
+            time.sleep(1)
+            offset = time.clock_gettime(time.CLOCK_REALTIME) - time.perf_counter()
+            lost: list[int] = []
+            wire.ping(place, guarded.ends, messages, [guarded.pid], lost)
+            time.sleep(0.5)
+    windows = [
+        (one.sent / 1e9 + offset, one.received / 1e9 + offset)
+        for one in records.read(place / "answers")
+        if one.received
+    ]
+    calls = [found.groups() for line in _lines(place / "trace") if (found := ENTRY.match(line))]
+    on_loop = [float(at) for pid, at, _ in calls if int(pid) == guarded.pid]
+    inside = sum(begin <= at <= end for at in on_loop for begin, end in windows)
+    return Figure(
+        group=GROUP,
+        name=name,
+        unit="calls",
+        value=float(inside),
+        bound=0.0,
+        samples=len(windows),
+        note=f"{len(windows)} halts; {len(calls)} flushes on other threads, {len(on_loop)} on the loop",
+    )
+
+
+def under_load(bench: Bench) -> Iterator[Figure]:
+    """Measure ticks to pauses while a flatten, a journal burst and a status client run."""
+    count = bench.sized(2000, 600)
+    messages = wire.pause_records(count)
+    # The other account halts at once, so a flatten is under way; then every tick writes the journal.
+    load = [wire.tick(0, "A001", "1.34694", "1.34705", b"")]
+    load += [one._replace(match=b"") for one in _for_account("A001", wire.pause_records(count * 2))]
+    lost: list[int] = []
+
+    def measure(*, is_loaded: bool) -> tuple[list[float], float]:
+        place = bench.fresh("l")
+        with contextlib.ExitStack() as stack:
+            guarded = stack.enter_context(guarding.guard(place, guarding.Shape(accounts=2)))
+            if is_loaded:
+                pids = _put_under_load(stack, place, guarded, load)
+                return wire.ping(place, guarded.ends, messages, [guarded.pid, *pids], lost)
+            return wire.ping(place, guarded.ends, messages, [guarded.pid], lost)
+
+    found = pairs.run_pairs(
+        lambda: measure(is_loaded=True), lambda: measure(is_loaded=False), bench.pairs
+    )
+    loaded, free = sorted(found.pooled()), sorted(found.pooled_floor())
+    low, high = found.spread(99.0)
+    yield Figure(
+        group=GROUP,
+        name="tick to pause under flatten, journal and status load / idle, p99",
+        unit="x",
+        value=found.ratio(99.0),
+        bound=1.3,
+        summary=stats.summary(loaded),
+        curves=[Curve("under load", stats.ecdf(loaded)), Curve("idle", stats.ecdf(free))],
+        samples=len(loaded),
+        null=found.null(99.0),
+        discarded=found.discarded,
+        dirty=found.dirty,
+        note=f"p99 {loaded[len(loaded) * 99 // 100]:.0f} us loaded; pairs {low:.2f} to {high:.2f}",
+    )
+
+
+def demo(bench: Bench) -> Iterator[Figure]:
+    """Take the demo's own stages: from the tick that breaks the limit to verified flat."""
+    stages: dict[str, list[float]] = {}
+    for seed in range(1, bench.sized(6, 2)):
+        command = process.python("-m", "edgeguard", "demo", "--json", "--seed", str(seed))
+        lines = [json.loads(line) for line in process.run(command).splitlines()]
+        times = {line["stage"]: line["t_ns"] for line in lines if "stage" in line}
+        first = next(line["t_ns"] for line in lines if line.get("action") == "halt")
+        for name in ("first_order", "flat"):
+            stages.setdefault(name, []).append((times[name] - first) / 1e6)
+    for name, samples in stages.items():
+        what = {"first_order": "first order", "flat": "verified flat"}[name]
+        yield result.figure(GROUP, f"demo: decision to {what}", "ms", samples)
+
+
+def _put_under_load(
+    stack: contextlib.ExitStack, place: Path, guarded: guarding.Guarded, load: list[records.Record]
+) -> list[int]:
+    """Start a status client and a second publisher; return their process ids."""
+    records.write(place / "load", load)
+    client = process.python("-m", "benches.harness.client", guarded.config)
+    arguments = ["ping", *guarded.ends, place / "load", place / "ignored", "100"]
+    command = [native.build("wire"), native.libzmq(), *arguments]
+    children = [
+        stack.enter_context(process.running(client, core=process.PINGER, ready="ready")),
+        stack.enter_context(process.running(command, core=process.PINGER)),
+    ]
+    return [child.pid for child in children]
+
+
+def _for_account(account: str, messages: list[records.Record]) -> list[records.Record]:
+    """Return the same ticks for another account."""
+    made: list[records.Record] = []
+    for at, one in enumerate(messages):
+        bid, ask = ("1.34660", "1.34740") if at % 2 == 0 else ("1.34694", "1.34705")
+        made.append(wire.tick(one.due_ns, account, bid, ask, one.match))
+    return made
+
+
+def _bare_start() -> float:
+    begun = time.perf_counter()
+    process.run(process.python("-c", "pass"), core=process.SUBJECT)
+    return (time.perf_counter() - begun) * 1000
+
+
+def _resident_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

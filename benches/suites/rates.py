@@ -1,0 +1,116 @@
+"""How many ticks a second the guard takes without losing one, and how far it lags behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benches.harness import cpu, guarding, native, process, records, stats
+from benches.harness.bench import Bench
+from benches.harness.result import Curve, Figure
+from benches.suites import wire
+from edgeguard.codec.native import encode
+from edgeguard.messages import Tick, TickBatch
+
+GROUP = "rates"
+SINGLES = (50_000, 100_000, 200_000, 300_000)
+BATCHED = (1_000_000, 2_000_000, 4_000_000)
+BATCH = 128
+PROBE_NS = 10_000_000
+LAG_US = 100.0
+SEQ_MARK = 0x0BADC0DE0BADC0DE
+"""A sequence number that msgpack writes in eight bytes, to be found and replaced."""
+TICKS = (("GBPUSD", 1.38690, 1.38703), ("AUDUSD", 1.38700, 1.38712), ("NZDUSD", 1.38695, 1.38706))
+
+
+@dataclass
+class Lag:
+    """One rate: lags of the probes in us, and what was lost."""
+
+    lags: list[float]
+    lost: int
+    lost_probes: int
+    others: float
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Measure single-tick messages and batches of 128 at growing rates."""
+    seconds = bench.sized(5, 2)
+    singles = SINGLES if bench.is_full else (100_000, 300_000)
+    for rate in singles:
+        bound = LAG_US if rate == SINGLES[-1] else None
+        found = flood(bench, rate, 1, seconds)
+        yield _figure(f"{rate:,} single-tick messages/s: lag p50", found, bound)
+    batched = BATCHED if bench.is_full else (BATCHED[-1],)
+    for rate in batched:
+        found = flood(bench, rate, BATCH, seconds)
+        yield _figure(f"{rate:,} ticks/s in batches of 128: lag p50", found, None)
+        if rate == BATCHED[-1]:
+            yield Figure(
+                group=GROUP,
+                name=f"{rate:,} ticks/s in batches of 128: lost",
+                unit="batches",
+                value=float(found.lost),
+                bound=0.0,
+            )
+
+
+def flood(bench: Bench, rate: int, batch: int, seconds: int) -> Lag:
+    """Send at a rate for so long; probes among the ticks pause and release, and tell the lag."""
+    place = bench.fresh("r")
+    out = place / "answers"
+    count = records.write(place / "records", messages(rate // batch, batch, seconds))
+    with guarding.guard(place, guarding.Shape()) as guarded:
+        before = guarded.frames()
+        meter = cpu.CpuMeter([guarded.pid])
+        arguments = ["flood", *guarded.ends, place / "records", out, "500"]
+        process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)
+        others = meter.others()
+        taken = guarded.settled_frames() - before
+    lags, lost_probes = records.latencies_us(records.read(out))
+    (place / "records").unlink()
+    if not lags:
+        raise process.ChildError(f"probes among {count} messages must come back, none did")
+    # The broker's own few messages are taken too: they could hide a loss of as many.
+    return Lag(lags, max(count - taken, 0), lost_probes, others)
+
+
+def messages(rate: int, batch: int, seconds: int) -> Iterator[records.Record]:
+    """Return the flood, with a probe among it every 10 ms."""
+    template, place = _template(batch)
+    period = 1_000_000_000 / rate
+    probes = iter(wire.pause_records(seconds * 1_000_000_000 // PROBE_NS, PROBE_NS))
+    probe = next(probes, None)
+    for number in range(rate * seconds):
+        due = int(number * period)
+        while probe is not None and probe.due_ns <= due:
+            yield probe
+            probe = next(probes, None)
+        payload = template[:place] + (number + 1).to_bytes(8, "big") + template[place + 8 :]
+        yield records.Record(due, b"tick", payload)
+
+
+def _template(batch: int) -> tuple[bytes, int]:
+    ticks = tuple(Tick(*TICKS[at % len(TICKS)]) for at in range(batch))
+    payload = encode(TickBatch("A", "flood", 1, SEQ_MARK, wire.STAMP, ticks))
+    return payload, payload.index(SEQ_MARK.to_bytes(8, "big"))
+
+
+def _figure(name: str, found: Lag, bound: float | None) -> Figure:
+    ordered = sorted(found.lags)
+    value = stats.percentile(ordered, 50)
+    note = f"{found.lost} messages lost" if found.lost else "none lost"
+    if found.lost_probes:
+        note += f", {found.lost_probes} probes lost"
+    return Figure(
+        group=GROUP,
+        name=name,
+        unit="us",
+        value=value,
+        bound=bound,
+        summary=stats.summary(ordered),
+        curves=[Curve(name, stats.ecdf(ordered))],
+        samples=len(ordered),
+        note=note,
+        dirty=int(found.others > cpu.DIRTY_ABOVE),
+    )

@@ -1,0 +1,1 @@
+"""The ops process: HTTP, notifications, incidents. A client of the guard like any other."""

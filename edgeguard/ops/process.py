@@ -1,0 +1,232 @@
+"""The ops process: the HTTP interface first, the office beside it, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+
+import apsw
+import httpx
+
+from edgeguard import halt_page
+from edgeguard.api.app import Api, Parts
+from edgeguard.api.health import code_of, judge_health
+from edgeguard.api.port import Control
+from edgeguard.api.server import Server
+from edgeguard.api.tokens import RIGHTS, Tokens, read_tokens
+from edgeguard.clock import Clock, SystemClock
+from edgeguard.config.model import Config
+from edgeguard.config.paths import Paths
+from edgeguard.config.secrets import Secret
+from edgeguard.errors import EdgeGuardError, InUseError
+from edgeguard.incident.reading import halts
+from edgeguard.notify.contacts import read_contacts
+from edgeguard.notify.database import OpsDatabase
+from edgeguard.notify.outbox import Outbox
+from edgeguard.notify.senders import make_senders
+from edgeguard.ops.deadman import Deadman
+from edgeguard.ops.office import Office, OfficeParts
+
+RETRY_S: Final = 5.0
+"""Wait before an office that failed is started again."""
+DATABASE: Final = "ops.sqlite"
+
+
+def tell(sentence: str) -> None:
+    """Tell the process's log one sentence."""
+    sys.stderr.write(f"edgeguard ops: {sentence}\n")
+    sys.stderr.flush()
+
+
+def run_ops(config: Config, paths: Paths, control: Control) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code.
+
+    Args:
+        config: the configuration.
+        paths: the guard's files and sockets; the directories must exist.
+        control: the way to the guard.
+
+    Raises:
+        ConfigError: tokens, contacts or channels cannot be used.
+        InUseError: another ops runs here, or the port is taken.
+    """
+    descriptor = _lock(paths.state_dir / "ops.lock")
+    try:
+        ops = Ops(config, paths, control, SystemClock())
+        asyncio.run(ops.run())
+    finally:
+        os.close(descriptor)
+    return 0
+
+
+class Ops:
+    """One run of the process."""
+
+    def __init__(self, config: Config, paths: Paths, control: Control, clock: Clock) -> None:
+        """Read tokens and contacts and bind the port, or refuse to start."""
+        self._config = config
+        self._paths = paths
+        self._control = control
+        self._clock = clock
+        self._contacts = read_contacts(Path(config.notify.contacts or os.devnull))
+        self._database: OpsDatabase | None = None
+        self._deadman: Deadman | None = None
+        self._pages = {
+            account.id: halt_page.reader(paths.page(account.id), account.id)
+            for account in config.account
+        }
+        tokens = read_tokens(config.api)
+        _warn_of_missing(tokens)
+        # The channels' secrets are read now, so that a wrong one is said at the start.
+        self._client = httpx.AsyncClient(follow_redirects=False)
+        self._senders = make_senders(config.notify.channel, self._client)
+        notify = config.notify
+        secret = Secret("edgeguard-deadman-url", notify.deadman_url_file, "", notify.deadman_url)
+        self._deadman_url = secret.read()
+        self._api = Api(
+            Parts(
+                config=config,
+                tokens=tokens,
+                control=control,
+                page_code=self._page_code,
+                halts=lambda: halts(paths.journal),
+                audit=self._audit,
+                about=self._about,
+                clock=clock,
+            )
+        )
+        self._server = Server(self._api.app(), config.api)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return where the interface listens."""
+        return self._server.address
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._server.stop)
+        host, port = self.address
+        tell(f"listening on {host}:{port}, {len(self._senders)} channels")
+        background = loop.create_task(self._background())
+        try:
+            await self._server.serve()
+        finally:
+            background.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await background
+            await self._client.aclose()
+            self._api.close()
+
+    async def _background(self) -> None:
+        """Run the office, and again after a failure: the interface needs none of it."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._office())
+                    if self._deadman_url:
+                        every_s = self._config.notify.deadman_s
+                        self._deadman = Deadman(
+                            self._deadman_url, every_s, self._client, self._is_proven, self._clock
+                        )
+                        group.create_task(self._deadman.run())
+            except Exception as e:  # noqa: BLE001 - whatever it was, notifications must come back
+                tell(f"the office failed and starts again in {RETRY_S:g} s: {_innermost(e)!r}")
+            await asyncio.sleep(RETRY_S)
+
+    async def _office(self) -> None:
+        with OpsDatabase(self._paths.state_dir / DATABASE) as database:
+            self._database = database
+            try:
+                office = Office(
+                    OfficeParts(
+                        config=self._config,
+                        paths=self._paths,
+                        contacts=self._contacts,
+                        database=database,
+                        senders=self._senders,
+                        client=self._client,
+                        status=self._status,
+                        clock=self._clock,
+                        tell=tell,
+                    )
+                )
+                await office.run()
+            finally:
+                self._database = None
+
+    def _status(self) -> dict[str, Any] | None:
+        """Ask the guard; None where none answers. Blocks."""
+        try:
+            return self._control.ask("status", "", "", {})[-1].body
+        except EdgeGuardError:
+            return None
+
+    async def _is_proven(self) -> bool:
+        status = await asyncio.to_thread(self._status)
+        wall_ns = self._clock.wall_ns()
+        return judge_health(status, self._config, self._page_code, wall_ns).ok
+
+    def _page_code(self, account: str) -> str:
+        return code_of(self._pages[account].check())
+
+    def _audit(self, who: str, what: str, outcome: str) -> None:
+        database = self._database
+        if database is None:
+            tell(f"audit: {who} {what}: {outcome}")
+            return
+        try:
+            database.audit(self._clock.wall_ns(), who, what, outcome)
+        except apsw.Error as e:
+            tell(f"audit could not be written ({e}): {who} {what}: {outcome}")
+
+    def _about(self) -> dict[str, Any]:
+        database = self._database
+        names = [channel.name for channel in self._config.notify.channel]
+        proven: dict[str, int] = {}
+        waiting: dict[str, tuple[int, str]] = {}
+        if database is not None:
+            with contextlib.suppress(apsw.Error):
+                outbox = Outbox(database)
+                proven, waiting = outbox.proven(), outbox.waiting()
+        channels = {
+            name: {
+                "proven_ns": proven.get(name),
+                "waiting": waiting.get(name, (0, ""))[0],
+                "error": waiting.get(name, (0, ""))[1],
+            }
+            for name in names
+        }
+        deadman = self._deadman
+        called = None if deadman is None else {"t_ns": deadman.called_ns, "error": deadman.error}
+        return {"channels": channels, "deadman": called}
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the first real error inside groups of errors."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
+
+
+def _warn_of_missing(tokens: Tokens) -> None:
+    missing = [right for right in RIGHTS if right not in tokens.rights()]
+    if missing:
+        tell(f"no token for {', '.join(missing)}: nobody may do that by HTTP")
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(descriptor)
+        raise InUseError(f"{path.parent} has an ops process already: one is enough") from e
+    return descriptor
