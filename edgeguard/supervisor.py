@@ -54,10 +54,17 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Role:
-    """One process to keep running: its name and what follows the interpreter."""
+    """One process to keep running.
+
+    Attributes:
+        name: for people.
+        arguments: what follows the interpreter.
+        is_vital: whether the others must end when this one cannot be started at all.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    is_vital: bool = True
 
 
 Spawn = Callable[[Role], Process]
@@ -127,7 +134,7 @@ class Supervisor:
         if code is None:
             return
         kept.process = None
-        if code in HOPELESS and not kept.was_healthy:
+        if code in HOPELESS and not kept.was_healthy and kept.role.is_vital:
             self.hopeless = code
         wait_s = min(BACKOFF_S * 2**kept.failures, BACKOFF_S_MAX)
         kept.failures += 1
@@ -155,6 +162,12 @@ def roles_of(config: Config, config_path: Path, paths: Paths) -> list[Role]:
         for a in config.account
     ]
     return [guard, *brokers]
+
+
+def ops_role(config_path: Path, paths: Paths) -> Role:
+    """Return the ops process; a faulty token, contact or port of its must not stop the guard."""
+    where = ("--config", str(config_path), "--state-dir", str(paths.state_dir))
+    return Role("ops", ("-m", "edgeguard", "ops", *where), is_vital=False)
 
 
 def spawner(log_dir: Path | None = None, environment: Mapping[str, str] | None = None) -> Spawn:

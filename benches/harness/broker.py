@@ -42,7 +42,7 @@ def main(config_path: str) -> None:
     feed.setsockopt(zmq.LINGER, 0)
     feed.setsockopt(zmq.SNDHWM, 0)
     feed.connect(paths.feeds_bind)
-    brokers = {}
+    brokers: dict[zmq.Socket[bytes], _Broker] = {}
     names = [symbol.name for symbol in config.symbol][:SYMBOLS_MAX]
     for account in config.account:
         socket = context.socket(zmq.ROUTER)

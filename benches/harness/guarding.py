@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def free_tcp() -> str:
 
 
 @contextlib.contextmanager
-def guard(place: Path, shape: Shape) -> Iterator[Guarded]:
+def guard(place: Path, shape: Shape) -> Generator[Guarded]:
     """Run a guard on its core, open, with a broker that only answers."""
     config = write_config(place, shape)
     loaded, _ = load_config(config)

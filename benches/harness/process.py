@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +72,7 @@ def running(
     ready: str | None = None,
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
-) -> Iterator[subprocess.Popen[str]]:
+) -> Generator[subprocess.Popen[str]]:
     """Run a child for the length of the block; wait for its line `ready` first.
 
     Raises:

@@ -13,7 +13,7 @@ _RECORD = struct.Struct("<QIIII")
 
 
 class Record(NamedTuple):
-    """One message: due so many ns after the start; an answer holds `match` (empty: no answer)."""
+    """One message: due so many ns after the start; `match` is its answer's topic (empty: none)."""
 
     due_ns: int
     topic: bytes
@@ -60,6 +60,8 @@ def latencies_us(answers: Iterable[Answer]) -> tuple[list[float], int]:
     lost = 0
     for one in answers:
         if one.received:
+            if one.received < one.sent:
+                raise ValueError("an answer must come after its question, came before")
             kept.append((one.received - one.due) / 1000)
         else:
             lost += 1

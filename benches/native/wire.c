@@ -6,11 +6,11 @@
  *   wire LIBZMQ flood FEEDS HALTS RECORDS OUT WARMUP_MS
  *
  * RECORDS (little-endian): u64 count, then per record u64 due_ns (after the start), u32 topic bytes,
- * u32 payload bytes, u32 stamp offset (0: none), u32 match bytes (0: no answer is waited for), topic,
- * payload, match. The stamp is a msgpack uint64 in the payload that becomes the wall clock at sending.
+ * u32 payload bytes, u32 stamp offset (0: none), u32 bytes of the answer's topic (0: no answer is
+ * waited for), topic, payload, answer's topic. The stamp is a msgpack uint64 in the payload that becomes the wall clock at sending.
  * OUT: per record that expects an answer u64 due, sent, received (CLOCK_MONOTONIC ns; received 0:
  * lost). Arrivals are open-loop: a record is due when its time has come, whatever came back before,
- * and its latency counts from then. An answer belongs to the oldest record with its match text.
+ * and its latency counts from then. An answer belongs to the oldest record that waits for its topic.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -55,8 +55,9 @@ static int has_more(void *socket) {
 
 /* Receives one message; its first frame goes to `topic`, its last stays in `body`. */
 static int receive(void *socket, char *topic, char *body, size_t room) {
-    int size = zmq_recv(socket, topic, room, 0);
+    int size = zmq_recv(socket, topic, room - 1, 0);
     if (size < 0) return -1;
+    topic[(size_t)size < room - 1 ? (size_t)size : room - 1] = 0;
     int last = 0;
     while (has_more(socket)) last = zmq_recv(socket, body, room, 0);
     return last;
@@ -111,16 +112,15 @@ static void read_records(const char *path) {
     }
 }
 
-/* The first record without an answer whose match the message holds; `from` skips the answered. */
-static void answered(const char *topic, const char *body, int size, uint64_t now) {
+/* The oldest record without an answer that waits for this topic; `from` skips the answered. */
+static void answered(const char *topic, uint64_t now) {
     static uint64_t from = 0;
     while (from < record_count && (records[from].match_size == 0 || records[from].received)) from++;
     for (uint64_t i = from; i < record_count && i < from + 4096; i++) {
         record *one = &records[i];
         if (one->received || one->match_size == 0) continue;
-        int is_any = one->match_size == 1 && one->match[0] == '*';
-        if (is_any || memmem(body, (size_t)size, one->match, one->match_size) != NULL
-            || strncmp(topic, (const char *)one->match, one->match_size) == 0) {
+        size_t length = strlen(topic);
+        if (length == one->match_size && memcmp(topic, one->match, length) == 0) {
             one->received = now;
             answers_left--;
             return;
@@ -136,8 +136,7 @@ static void *listen_answers(void *unused) {
         int size = receive(answers, topic, body, sizeof body);
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
         if (size >= 0) {
-            topic[255] = 0;
-            answered(topic, body, size, now);
+            answered(topic, now);
             idle_since = 0;
         } else if (atomic_load(&is_sent)) {
             /* Nothing for three seconds after the last record: the rest is lost. */

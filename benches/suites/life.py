@@ -169,7 +169,10 @@ def flushes(bench: Bench) -> Figure:
         value=float(inside),
         bound=0.0,
         samples=len(windows),
-        note=f"{len(windows)} halts; {len(calls)} flushes on other threads, {len(on_loop)} on the loop",
+        note=(
+            f"{len(windows)} halts; the whole trace has {len(on_loop)} flushes on the loop and "
+            f"{len(calls) - len(on_loop)} on the writers' threads"
+        ),
     )
 
 
@@ -177,7 +180,7 @@ def under_load(bench: Bench) -> Iterator[Figure]:
     """Measure ticks to pauses while a flatten, a journal burst and a status client run."""
     count = bench.sized(2000, 600)
     messages = wire.pause_records(count)
-    # The other account halts at once, so a flatten is under way; then every tick writes the journal.
+    # The other account halts at once, so a flatten is under way; then its ticks write the journal.
     load = [wire.tick(0, "A001", "1.34694", "1.34705", b"")]
     load += [one._replace(match=b"") for one in _for_account("A001", wire.pause_records(count * 2))]
     lost: list[int] = []

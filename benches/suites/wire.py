@@ -23,6 +23,7 @@ BOUNDS = {"ipc": 1.2, "tcp": 1.25}
 TAIL_BOUND = 1.4
 EVENT_BYTES = 170
 """What a pause on the wire has; the echo answers with as many."""
+ECHO_TOPIC = b"halt.A"
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -63,7 +64,7 @@ def echo(
     if transport == "tcp":
         ends = (guarding.free_tcp(), guarding.free_tcp())
     arguments = [native.build("wire"), native.libzmq(), "echo", *ends, str(EVENT_BYTES)]
-    plain = [one._replace(match=b"*" if one.match else b"") for one in messages]
+    plain = [one._replace(match=ECHO_TOPIC if one.match else b"") for one in messages]
     with process.running(arguments, core=process.SUBJECT, ready="ready") as child:
         return ping(place, ends, plain, [child.pid], lost)
 
@@ -93,7 +94,7 @@ def pause_records(count: int, period_ns: int = PERIOD_NS) -> list[records.Record
     """Return ticks that pause and release by turns: a wide spread, then a normal one."""
     arrivals = poisson(count, period_ns)
     return [
-        tick(due, "A", bid, ask, b"SPREAD_EXCEEDS_MAX")
+        tick(due, "A", bid, ask, b"halt.A")
         for due, (bid, ask) in zip(arrivals, _alternating(count), strict=True)
     ]
 
@@ -103,7 +104,7 @@ def halt_records(accounts: int) -> list[records.Record]:
     arrivals = poisson(accounts)
     names = guarding.account_names(accounts)
     return [
-        tick(due, name, "1.34694", "1.34705", f"halt.{name}\0".encode()[:-1])
+        tick(due, name, "1.34694", "1.34705", f"halt.{name}".encode())
         for due, name in zip(arrivals, names, strict=True)
     ]
 
@@ -121,7 +122,8 @@ def tick(due: int, account: str, bid: str, ask: str, match: bytes) -> records.Re
 def poisson(count: int, period_ns: int = PERIOD_NS) -> list[int]:
     """Return seeded random arrivals with this mean distance."""
     dice = random.Random(count)
-    due, arrivals = 0.0, []
+    due = 0.0
+    arrivals: list[int] = []
     for _ in range(count):
         due += dice.expovariate(1.0) * period_ns
         arrivals.append(int(due))

@@ -23,7 +23,11 @@ use edgeguard_core::wire::{self, Message};
 use support::bare::Bare;
 use support::{BATCH, Shape, Workload, frame};
 
-const TYPICAL: Shape = Shape { symbols: 8, positions: 64, has_spreads: true };
+const TYPICAL: Shape = Shape {
+    symbols: 8,
+    positions: 64,
+    has_spreads: true,
+};
 
 fn frames(criterion: &mut Criterion, group: &str, name: &str, shape: Shape) {
     let mut workload = Workload::new(shape);
@@ -36,42 +40,59 @@ fn floor(criterion: &mut Criterion) {
     let workload = Workload::new(TYPICAL);
     let mut bare = Bare::new(TYPICAL.symbols, TYPICAL.positions);
     let mut at = 0;
-    criterion.benchmark_group("bare").bench_function("ewma", |bencher| {
-        bencher.iter(|| {
-            at = (at + 1) % (workload.quotes.len() / BATCH);
-            black_box(bare.step(&workload.quotes[at * BATCH..][..BATCH], 1))
+    criterion
+        .benchmark_group("bare")
+        .bench_function("ewma", |bencher| {
+            bencher.iter(|| {
+                at = (at + 1) % (workload.quotes.len() / BATCH);
+                black_box(bare.step(&workload.quotes[at * BATCH..][..BATCH], 1))
+            });
         });
-    });
     assert_eq!(bare.breaches, 0);
 }
 
 fn decode(criterion: &mut Criterion) {
     let mut workload = Workload::new(TYPICAL);
-    criterion.benchmark_group("typical").bench_function("decode", |bencher| {
-        bencher.iter(|| {
-            let (at, _) = workload.next();
-            let (_, Message::Ticks(list)) = wire::decode(&workload.frames[at]).unwrap() else { return };
-            let mut cursor = list.cursor;
-            for _ in 0..list.count {
-                black_box(wire::read_tick(&mut cursor).unwrap());
-            }
+    criterion
+        .benchmark_group("typical")
+        .bench_function("decode", |bencher| {
+            bencher.iter(|| {
+                let (at, _) = workload.next();
+                let (_, Message::Ticks(list)) = wire::decode(&workload.frames[at]).unwrap() else {
+                    return;
+                };
+                let mut cursor = list.cursor;
+                for _ in 0..list.count {
+                    black_box(wire::read_tick(&mut cursor).unwrap());
+                }
+            });
         });
-    });
 }
 
 fn typical(criterion: &mut Criterion) {
     frames(criterion, "typical", "frame", TYPICAL);
     let mut workload = Workload::new(TYPICAL);
-    let single: Vec<_> = workload.quotes.iter().map(|quote| frame(core::slice::from_ref(quote), "A")).collect();
+    let single: Vec<_> = workload
+        .quotes
+        .iter()
+        .map(|quote| frame(core::slice::from_ref(quote), "A"))
+        .collect();
     let mut at = 0;
-    criterion.benchmark_group("typical").bench_function("single", |bencher| {
-        bencher.iter(|| {
-            at = (at + 1) % single.len();
-            workload.now.wall_ns += 781_250;
-            workload.now.boot_ns += 781_250;
-            black_box(workload.engine.on_frame(&single[at], workload.now, Origin::default()).unwrap())
+    criterion
+        .benchmark_group("typical")
+        .bench_function("single", |bencher| {
+            bencher.iter(|| {
+                at = (at + 1) % single.len();
+                workload.now.wall_ns += 781_250;
+                workload.now.boot_ns += 781_250;
+                black_box(
+                    workload
+                        .engine
+                        .on_frame(&single[at], workload.now, Origin::default())
+                        .unwrap(),
+                )
+            });
         });
-    });
 }
 
 /// Another 8 MiB of memory is walked before each single tick: what the first tick after a pause costs.
@@ -86,12 +107,20 @@ fn cold(criterion: &mut Criterion) {
         bencher.iter_custom(|count| {
             let mut spent = Duration::ZERO;
             for _ in 0..count {
-                ballast.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
+                ballast
+                    .iter_mut()
+                    .step_by(64)
+                    .for_each(|byte| *byte = byte.wrapping_add(1));
                 black_box(&mut ballast);
                 workload.now.wall_ns += 1_000_000;
                 workload.now.boot_ns += 1_000_000;
                 let begun = Instant::now();
-                black_box(workload.engine.on_frame(&single, workload.now, Origin::default()).unwrap());
+                black_box(
+                    workload
+                        .engine
+                        .on_frame(&single, workload.now, Origin::default())
+                        .unwrap(),
+                );
                 spent += begun.elapsed();
             }
             spent
@@ -100,17 +129,59 @@ fn cold(criterion: &mut Criterion) {
 }
 
 fn triggers(criterion: &mut Criterion) {
-    frames(criterion, "trigger", "loss only", Shape { has_spreads: false, ..TYPICAL });
-    frames(criterion, "trigger", "spread only", Shape { positions: 0, ..TYPICAL });
-    frames(criterion, "trigger", "input checks only", Shape { positions: 0, has_spreads: false, ..TYPICAL });
+    frames(
+        criterion,
+        "trigger",
+        "loss only",
+        Shape {
+            has_spreads: false,
+            ..TYPICAL
+        },
+    );
+    frames(
+        criterion,
+        "trigger",
+        "spread only",
+        Shape {
+            positions: 0,
+            ..TYPICAL
+        },
+    );
+    frames(
+        criterion,
+        "trigger",
+        "input checks only",
+        Shape {
+            positions: 0,
+            has_spreads: false,
+            ..TYPICAL
+        },
+    );
 }
 
 fn sizes(criterion: &mut Criterion) {
     for positions in [1, 64, 1_000, 10_000] {
-        frames(criterion, "positions", &positions.to_string(), Shape { positions, ..TYPICAL });
+        frames(
+            criterion,
+            "positions",
+            &positions.to_string(),
+            Shape {
+                positions,
+                ..TYPICAL
+            },
+        );
     }
     for symbols in [1, 8, 100, 1_000] {
-        frames(criterion, "symbols", &symbols.to_string(), Shape { symbols, positions: 1_000, has_spreads: true });
+        frames(
+            criterion,
+            "symbols",
+            &symbols.to_string(),
+            Shape {
+                symbols,
+                positions: 1_000,
+                has_spreads: true,
+            },
+        );
     }
 }
 

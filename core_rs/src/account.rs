@@ -1,62 +1,22 @@
 //! One account: its state, and the order of work when deadlines fall due.
 
-use crate::book::{Book, Sums};
+use crate::book::Book;
 use crate::calendar::WeekBuckets;
 use crate::config::{AccountConfig, Config, FeedConfig};
-use crate::context::{Context, Names};
+use crate::context::Context;
+use crate::names::Names;
 use crate::convert::Route;
 use crate::day::{Day, Peak};
 use crate::deadline::{Due, Entry, Queue, Timer};
-use crate::facts::{FactLayer, Facts};
 use crate::scope::Scope;
-use crate::session::{Rule, Session};
+use crate::session::Session;
+use crate::symbol::Symbol;
 use crate::triggers::connection_lost::Source;
 use crate::triggers::error_rate::ErrorRate;
 use crate::triggers::loss::LossTrigger;
-use crate::triggers::price_anomaly::{Bucket, NormalFacts, SpreadWatch};
-use crate::triggers::price_input::{JumpLimit, TickFilter};
+use crate::triggers::price_anomaly::Bucket;
+use crate::triggers::price_input::JumpLimit;
 use crate::types::Now;
-
-/// Everything one account knows of one symbol.
-#[derive(Clone, Debug)]
-pub struct Symbol {
-    /// Facts of the file.
-    pub file: FactLayer,
-    /// Facts of the terminal or of a tape.
-    pub terminal: FactLayer,
-    /// The facts in use; `None` without digits.
-    pub facts: Option<Facts>,
-    /// When it trades.
-    pub session: Session,
-    /// The session's rule, for unions.
-    pub rule: Rule,
-    /// Validity and suspicion of ticks.
-    pub filter: TickFilter,
-    /// The spread and its normal.
-    pub spread: SpreadWatch,
-    /// Sums of its positions.
-    pub sums: Sums,
-    /// Number of its profit currency.
-    pub currency: usize,
-    /// Currencies whose route leads over this symbol.
-    pub leg_of: Vec<usize>,
-    /// Number of the snapshot after which a tick was accepted.
-    pub ticked: u64,
-    /// Converted change since the snapshot, in fine units.
-    pub part: i128,
-    /// The change is not zero and no route leads to the account currency.
-    pub is_missing: bool,
-    /// Boot time of the last accepted tick or snapshot price.
-    pub priced_at: Option<i64>,
-    /// PRICE_STALE is in force.
-    pub is_stale: bool,
-    /// Deadline of the price's age.
-    pub stale: Timer,
-    /// Deadline of a suspect.
-    pub jump: Timer,
-    /// Bad ticks by cause.
-    pub bad: [u64; 5],
-}
 
 /// A profit currency and its way to the account's.
 #[derive(Clone, Debug)]
@@ -73,7 +33,7 @@ pub struct Currency {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Equity {
     /// Number of valid snapshots so far; 0 before the first.
-    pub snapshots: u64,
+    pub snapshots: u32,
     /// Equity of the last valid snapshot.
     pub reported: i128,
     /// The same with the effect of fills and transfers after it.
@@ -162,6 +122,8 @@ pub struct Account {
     pub unknown_ticks: u64,
     /// The largest jump.
     pub jump_limit: JumpLimit,
+    /// Marked equity between these bounds, exclusive, changes nothing: in fine units.
+    pub inert: (i128, i128),
     /// What this step has changed.
     pub step: Step,
     /// Live: an engine beside real terminals; otherwise a replay.
@@ -201,12 +163,13 @@ impl Account {
             rollover_wall: 0,
             bucket: Bucket { number: 0, until: i64::MIN },
             unknown_ticks: 0,
+            inert: (i128::MAX, i128::MIN),
             step: Step::default(),
             is_live,
             config,
         };
         for symbol in &all.symbols {
-            account.add_symbol(symbol.facts.clone(), Some(symbol));
+            account.symbols.push(Symbol::new(Some(symbol), &account.config.limits));
         }
         account.resolve_all(names);
         account.build_sources(&all.feeds);
@@ -216,37 +179,8 @@ impl Account {
     /// Adds a symbol that only a terminal or a tape knows, up to an id.
     pub fn ensure_symbols(&mut self, count: usize) {
         while self.symbols.len() < count {
-            self.add_symbol(FactLayer::default(), None);
+            self.symbols.push(Symbol::new(None, &self.config.limits));
         }
-    }
-
-    fn add_symbol(&mut self, file: FactLayer, config: Option<&crate::config::SymbolConfig>) {
-        let rule = config.map_or_else(Rule::always, |symbol| symbol.session.clone());
-        let normal = NormalFacts {
-            configured: config.and_then(|symbol| symbol.normal_points),
-            floor: config.map_or(1, |symbol| symbol.floor_points),
-            profile: Vec::new(),
-        };
-        self.symbols.push(Symbol {
-            file,
-            terminal: FactLayer::default(),
-            facts: None,
-            session: Session::union(vec![rule.clone()]),
-            rule,
-            filter: TickFilter::default(),
-            spread: SpreadWatch::new(normal, &self.config.limits),
-            sums: Sums::default(),
-            currency: usize::MAX,
-            leg_of: Vec::new(),
-            ticked: 0,
-            part: 0,
-            is_missing: false,
-            priced_at: None,
-            is_stale: false,
-            stale: Timer::default(),
-            jump: Timer::default(),
-            bad: [0; 5],
-        });
     }
 
     /// Returns a symbol.
@@ -346,6 +280,9 @@ impl Account {
             );
             if timer.is_some_and(|timer| timer.fires(&mut self.queue, *entry, now)) {
                 self.fire(entry.key, ctx);
+                if let Due::SpreadHold(symbol) | Due::Jump(symbol) | Due::Stale(symbol) = entry.key {
+                    self.refresh(symbol);
+                }
             }
         }
         self.due_now = entries;

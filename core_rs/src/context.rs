@@ -1,6 +1,7 @@
 //! What one step of an account may use: the time, the names, and a place for its findings.
 
 use crate::decision::Finding;
+use crate::names::Names;
 use crate::types::Now;
 
 /// Nanoseconds of the hour in which releases are counted.
@@ -17,122 +18,6 @@ pub struct Context<'a> {
     pub out: &'a mut Vec<Finding>,
     /// Set when a fresh read of the account is wanted.
     pub fresh_read: &'a mut bool,
-}
-
-/// Symbol names: ids are given once and never change.
-#[derive(Clone, Debug)]
-pub struct Names {
-    names: Vec<Box<str>>,
-    table: Vec<u32>,
-    last: u32,
-}
-
-/// Id of no symbol.
-pub const UNKNOWN: u32 = u32::MAX;
-
-impl Default for Names {
-    fn default() -> Self {
-        Self { names: Vec::new(), table: vec![UNKNOWN; 64], last: UNKNOWN }
-    }
-}
-
-impl Names {
-    /// Returns the number of names.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Returns whether there is no name.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    /// Returns the name of an id.
-    pub fn name(&self, id: u32) -> &str {
-        usize::try_from(id).ok().and_then(|at| self.names.get(at)).map_or("", |name| name)
-    }
-
-    /// Returns the id of a name, `UNKNOWN` when it has none; remembers the last answer.
-    #[inline]
-    pub fn find(&mut self, name: &[u8]) -> u32 {
-        if self.name(self.last).as_bytes() == name && self.last != UNKNOWN {
-            return self.last;
-        }
-        let id = self.lookup(name);
-        if id != UNKNOWN {
-            self.last = id;
-        }
-        id
-    }
-
-    /// Returns the id of a name, `UNKNOWN` when it has none.
-    #[inline]
-    pub fn lookup(&self, name: &[u8]) -> u32 {
-        let mask = self.table.len().wrapping_sub(1);
-        let mut slot = hash(name) & mask;
-        loop {
-            match self.table.get(slot) {
-                Some(&id) if id != UNKNOWN => {
-                    if self.name(id).as_bytes() == name {
-                        return id;
-                    }
-                }
-                _ => return UNKNOWN,
-            }
-            slot = slot.wrapping_add(1) & mask;
-        }
-    }
-
-    /// Returns the id of a name, a new one if needed.
-    pub fn intern(&mut self, name: &str) -> u32 {
-        let known = self.lookup(name.as_bytes());
-        if known != UNKNOWN {
-            return known;
-        }
-        let id = u32::try_from(self.names.len()).unwrap_or(UNKNOWN);
-        self.names.push(name.into());
-        if self.names.len().saturating_mul(4) > self.table.len() {
-            self.table = vec![UNKNOWN; self.table.len().saturating_mul(4)];
-            for (at, name) in self.names.iter().enumerate() {
-                let id = u32::try_from(at).unwrap_or(UNKNOWN);
-                place(&mut self.table, name.as_bytes(), id);
-            }
-        } else {
-            place(&mut self.table, name.as_bytes(), id);
-        }
-        id
-    }
-}
-
-fn place(table: &mut [u32], name: &[u8], id: u32) {
-    let mask = table.len().wrapping_sub(1);
-    let mut slot = hash(name) & mask;
-    while let Some(entry) = table.get_mut(slot) {
-        if *entry == UNKNOWN {
-            *entry = id;
-            return;
-        }
-        slot = slot.wrapping_add(1) & mask;
-    }
-}
-
-/// A fixed multiply-and-rotate hash: the table never holds names that a stranger may add without bound.
-#[inline]
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a hash keeps the bits it needs")]
-fn hash(name: &[u8]) -> usize {
-    const SEED: u64 = 0x517c_c1b7_2722_0a95;
-    let mut state: u64 = 0;
-    let mut rest = name;
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        state = (state.rotate_left(5) ^ u64::from_le_bytes(*chunk)).wrapping_mul(SEED);
-        rest = tail;
-    }
-    let mut last: u64 = 0;
-    for byte in rest {
-        last = last << 8 | u64::from(*byte);
-    }
-    state = (state.rotate_left(5) ^ last).wrapping_mul(SEED);
-    (state >> 32) as usize
 }
 
 /// Releases within the last hour: when there were too many, the next pause is sticky.
@@ -169,20 +54,6 @@ impl ReleaseBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_keep_their_ids_through_growth() {
-        let mut names = Names::default();
-        for at in 0..1_000u32 {
-            assert_eq!(names.intern(&format!("SYM{at}")), at);
-        }
-        for at in 0..1_000u32 {
-            assert_eq!(names.find(format!("SYM{at}").as_bytes()), at);
-        }
-        assert_eq!(names.find(b"EURUSD"), UNKNOWN);
-        assert_eq!(names.find(b""), UNKNOWN);
-        assert_eq!(names.intern("SYM7"), 7);
-    }
 
     #[test]
     fn the_budget_counts_releases_of_the_last_hour() {

@@ -1,7 +1,7 @@
 //! Conversion of profit to the account currency: exact rationals, snapped half-even to 1e-6.
 
 use crate::config::FINE_SCALE;
-use crate::context::{Names, UNKNOWN};
+use crate::names::{Names, UNKNOWN};
 use crate::decimal::{div_half_even, pow10};
 use crate::facts::Unit;
 

@@ -80,6 +80,16 @@ impl Account {
         (to_minor(self.equity.balance, digits), to_minor(self.used_equity(), digits))
     }
 
+    /// Returns the largest equity in minor units that is below `lock_at`, transfers included.
+    pub fn lock_floor(&self) -> Option<i128> {
+        let digits = self.config.currency_digits;
+        let lock_at = self.config.limits.lock_at?;
+        let transfers = to_minor(self.peak.transfers, digits);
+        let unit = pow10(u32::from(lock_at.scale()))?;
+        let scaled = lock_at.mantissa().checked_mul(pow10(u32::from(digits))?)?;
+        Some(crate::decimal::div_ceil(scaled, unit).saturating_sub(1).saturating_add(transfers))
+    }
+
     fn reference_of(&self, balance: i128, equity: i128) -> i128 {
         match self.config.limits.daily_reference {
             DailyReference::MaxBalanceEquity => balance.max(equity),

@@ -1,7 +1,7 @@
 //! From a frame to the accounts: decoding, numbering, duplicates, and one handler per message.
 
 use crate::config::Config;
-use crate::context::UNKNOWN;
+use crate::names::UNKNOWN;
 use crate::decimal::Decimal;
 use crate::engine::{Engine, Flags};
 use crate::error::CoreError;
@@ -9,6 +9,7 @@ use crate::facts::{DIGITS_MAX, Fact, FactLayer};
 use crate::fills::{Deal, Snapshot, SnapshotPosition};
 use crate::msgpack::Malformed;
 use crate::sequence::Verdict;
+use crate::symbol::PUBLISHERS;
 use crate::ticks::TickRow;
 use crate::triggers::connection_lost::Source;
 use crate::types::{Now, Origin, ProfitMode};
@@ -56,7 +57,7 @@ impl Engine {
     }
 
     fn publisher(&mut self, name: &str) -> u32 {
-        let known = self.publishers.find(name.as_bytes());
+        let known = self.publishers.lookup(name.as_bytes());
         if known != UNKNOWN || self.publishers.len() >= NAMES_MAX {
             return known;
         }
@@ -91,7 +92,7 @@ impl Engine {
         let Ok(target) = self.target(header) else {
             return self.malformed(now, origin);
         };
-        if self.read_rows(list, now).is_err() {
+        if self.read_rows(list, header.source, now).is_err() {
             return self.malformed(now, origin);
         }
         let notice = self.sequence(header, target);
@@ -110,15 +111,34 @@ impl Engine {
         flags
     }
 
+    /// Returns the place of a publisher's stamps. A replay has one stream of quotes.
+    fn publisher_slot(&mut self, publisher: &str) -> u8 {
+        if !self.is_live {
+            return 0;
+        }
+        let id = self.publisher(publisher);
+        let known = self.tick_publishers.iter().position(|one| *one == id);
+        let slot = known.unwrap_or_else(|| {
+            let next = self.tick_publishers.len();
+            if next < PUBLISHERS {
+                self.tick_publishers.push(id);
+            }
+            next
+        });
+        u8::try_from(slot.min(PUBLISHERS.saturating_sub(1))).unwrap_or(0)
+    }
+
     /// Reads all quotes of a batch before any of them is taken: a batch counts as a whole or not at all.
     #[inline]
-    fn read_rows(&mut self, list: List<'_>, now: Now) -> Result<(), Malformed> {
+    fn read_rows(&mut self, list: List<'_>, publisher: &str, now: Now) -> Result<(), Malformed> {
         self.rows.clear();
+        let publisher = self.publisher_slot(publisher);
         let mut cursor = list.cursor;
         for _ in 0..list.count {
             let tick = wire::read_tick(&mut cursor)?;
             self.rows.push(TickRow {
-                symbol: self.names.find(tick.symbol),
+                symbol: self.names.lookup(tick.symbol),
+                publisher,
                 bid: tick.bid,
                 ask: tick.ask,
                 stamp: tick.source_ns.unwrap_or(now.wall_ns),
@@ -159,6 +179,10 @@ impl Engine {
         let range = target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
         let mut is_valid = false;
         for at in range {
+            if self.accounts.get_mut(at).is_some_and(|account| account.on_plain_tick(row, now.boot_ns)) {
+                is_valid = true;
+                continue;
+            }
             is_valid |= self.on_account(at, now, origin, |account, ctx| account.on_tick(row, ctx)).unwrap_or(false);
         }
         self.finish_step();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::account::Account;
 use crate::calendar::{WeekBuckets, Zone};
 use crate::config::Config;
-use crate::context::{Context, Names};
+use crate::context::Context;
+use crate::names::Names;
 use crate::deadline::NEVER;
 use crate::decision::{Decision, Finding, Frame};
 use crate::error::CoreError;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(crate) step_decisions: Vec<Decision>,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) rows: Vec<TickRow>,
+    pub(crate) tick_publishers: Vec<u32>,
     pub(crate) fresh_read: bool,
     pub(crate) counters: Counters,
     pub(crate) files: TickFiles,
@@ -116,6 +118,7 @@ impl Engine {
             step_decisions: Vec::with_capacity(16),
             decisions: Vec::with_capacity(64),
             rows: Vec::with_capacity(1024),
+            tick_publishers: Vec::new(),
             fresh_read: false,
             counters: Counters::default(),
             files: TickFiles::default(),

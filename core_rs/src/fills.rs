@@ -146,6 +146,7 @@ impl Account {
         self.raise_peak(ctx.now.wall_ns);
         self.first_references(ctx);
         self.watch_ages(ctx);
+        self.refresh_all();
         true
     }
 
@@ -189,8 +190,8 @@ impl Account {
     fn replace_book(&mut self, positions: Vec<Position>, ctx: &Context<'_>) {
         for id in core::mem::take(&mut self.exposed) {
             if let Some(symbol) = self.symbol_mut(id) {
-                symbol.sums = crate::book::Sums::default();
-                symbol.part = 0;
+                symbol.hot.sums = crate::book::Sums::default();
+                symbol.hot.part = 0;
                 symbol.is_missing = false;
             }
         }
@@ -202,8 +203,8 @@ impl Account {
         for position in self.book.iter() {
             let place = usize::try_from(position.symbol).unwrap_or(usize::MAX);
             if let Some(symbol) = self.symbols.get_mut(place) {
-                symbol.sums.add(position);
-                symbol.priced_at = Some(ctx.now.boot_ns);
+                symbol.hot.sums.add(position);
+                symbol.hot.priced_at = ctx.now.boot_ns;
             }
         }
         self.rebuild_exposure(ctx.names);
@@ -241,10 +242,11 @@ impl Account {
                 }
             }
         }
-        self.revalue(deal.symbol);
+        self.step.is_dirty = true;
         self.rebuild_exposure(ctx.names);
-        self.revalue(deal.symbol);
+        self.revalue_exposed();
         self.watch_ages(ctx);
+        self.refresh_all();
     }
 
     fn open(&mut self, deal: &Deal, volume: i64, points: i64) {
@@ -290,17 +292,15 @@ impl Account {
     fn replace(&mut self, before: Option<&Position>, after: Option<Position>) {
         if let Some(before) = before {
             if let Some(symbol) = self.symbol_mut(before.symbol) {
-                symbol.sums.remove(before);
+                symbol.hot.sums.remove(before);
             }
             self.book.remove(before.id);
-            self.revalue(before.symbol);
         }
         if let Some(after) = after {
             if let Some(symbol) = self.symbol_mut(after.symbol) {
-                symbol.sums.add(&after);
+                symbol.hot.sums.add(&after);
             }
             self.book.insert(after);
-            self.revalue(after.symbol);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use crate::account::{Account, Currency};
 use crate::book::Sums;
-use crate::context::{Context, Names};
+use crate::context::Context;
+use crate::names::Names;
 use crate::convert::{Leg, Pair, Rate, Route, exact, find_route, snapped};
-use crate::day::to_minor;
+use crate::day::{to_fine, to_minor};
 use crate::deadline::Due;
 use crate::decision::Finding;
 use crate::facts::{FactLayer, Unit};
+use crate::price::power_of_ten;
 use crate::triggers::loss::{Evidence, Reading};
 use crate::types::{Action, Code, Trigger};
 
@@ -35,7 +37,7 @@ impl Account {
 
     #[cold]
     fn any_stale_matters(&self) -> bool {
-        self.symbols.iter().any(|symbol| symbol.is_stale && (!symbol.sums.is_empty() || self.converts(&symbol.leg_of)))
+        self.symbols.iter().any(|symbol| symbol.is_stale && (!symbol.hot.sums.is_empty() || self.converts(&symbol.leg_of)))
     }
 
     fn converts(&self, leg_of: &[usize]) -> bool {
@@ -46,17 +48,17 @@ impl Account {
     #[inline]
     pub fn matters(&self, id: u32) -> bool {
         self.symbol(id).is_some_and(|symbol| {
-            !symbol.sums.is_empty() || (!symbol.leg_of.is_empty() && self.converts(&symbol.leg_of))
+            !symbol.hot.sums.is_empty() || (!symbol.leg_of.is_empty() && self.converts(&symbol.leg_of))
         })
     }
 
     /// Returns the converted change of some positions of a symbol; `None` when no route leads to the account currency.
     pub fn value_of(&self, id: u32, sums: &Sums) -> Option<i128> {
         let symbol = self.symbol(id)?;
-        if symbol.ticked != self.equity.snapshots {
+        if symbol.hot.ticked != self.equity.snapshots {
             return Some(0);
         }
-        let (Some(quote), Some(facts)) = (symbol.filter.accepted, &symbol.facts) else {
+        let (Some(quote), Some(facts)) = (symbol.hot.accepted(), &symbol.facts) else {
             return Some(0);
         };
         let change = sums.change(quote);
@@ -78,7 +80,7 @@ impl Account {
 
     fn rate(&self, leg: Leg) -> Option<Rate> {
         let symbol = self.symbol(leg.symbol)?;
-        let double_mid = symbol.filter.accepted?.double_mid();
+        let double_mid = symbol.hot.accepted()?.double_mid();
         Some(Rate { double_mid, digits: symbol.facts.as_ref()?.digits, inverse: leg.inverse })
     }
 
@@ -86,8 +88,8 @@ impl Account {
     #[inline]
     pub fn revalue(&mut self, id: u32) {
         let Some(symbol) = self.symbol(id) else { return };
-        let value = self.value_of(id, &symbol.sums);
-        let (before, was_missing) = (symbol.part, symbol.is_missing);
+        let value = self.value_of(id, &symbol.hot.sums);
+        let (before, was_missing) = (symbol.hot.part, symbol.is_missing);
         let part = value.unwrap_or(0);
         self.equity.floating = self.equity.floating.saturating_sub(before).saturating_add(part);
         self.equity.missing = self
@@ -96,10 +98,42 @@ impl Account {
             .saturating_sub(u32::from(was_missing))
             .saturating_add(u32::from(value.is_none()));
         if let Some(symbol) = self.symbol_mut(id) {
-            symbol.part = part;
+            symbol.hot.part = part;
             symbol.is_missing = value.is_none();
         }
-        self.step.is_dirty = true;
+        if was_missing != value.is_none() {
+            self.step.is_dirty = true;
+        }
+        self.touch();
+    }
+
+    /// Marked equity moved: it is judged when it left the bounds within which nothing happens.
+    #[inline]
+    pub fn touch(&mut self) {
+        let marked = self.marked();
+        if marked <= self.inert.0 || marked >= self.inert.1 {
+            self.step.is_dirty = true;
+        }
+    }
+
+    /// Brings what the short way of a symbol's ticks reads in line with everything else.
+    pub fn refresh(&mut self, id: u32) {
+        let is_exact = self.symbol(id).and_then(|symbol| symbol.facts.as_ref().zip(Some(symbol.currency))).is_some_and(
+            |(facts, currency)| {
+                matches!(facts.unit, Unit::Fine(unit) if i64::try_from(unit).is_ok())
+                    && self.currencies.get(currency).is_some_and(|one| one.route == Route::Own)
+            },
+        );
+        if let Some(symbol) = self.symbol_mut(id) {
+            symbol.refresh(is_exact);
+        }
+    }
+
+    /// The same for every symbol.
+    pub fn refresh_all(&mut self) {
+        for id in 0..u32::try_from(self.symbols.len()).unwrap_or(0) {
+            self.refresh(id);
+        }
     }
 
     /// Brings every symbol up to date whose profit is converted over this one.
@@ -116,6 +150,18 @@ impl Account {
         }
     }
 
+    /// Brings every symbol with positions up to date, and those that had some.
+    pub fn revalue_exposed(&mut self) {
+        for at in 0..self.symbols.len() {
+            let has_value = self.symbols.get(at).is_some_and(|symbol| {
+                !symbol.hot.sums.is_empty() || symbol.hot.part != 0 || symbol.is_missing
+            });
+            if let (true, Ok(id)) = (has_value, u32::try_from(at)) {
+                self.revalue(id);
+            }
+        }
+    }
+
     /// Finds the routes of every currency anew: prices, facts or exposures changed.
     pub fn find_routes(&mut self, names: &Names) {
         for symbol in &mut self.symbols {
@@ -125,7 +171,7 @@ impl Account {
             .symbols
             .iter()
             .enumerate()
-            .filter(|(_, symbol)| symbol.filter.accepted.is_some())
+            .filter(|(_, symbol)| symbol.hot.accepted().is_some())
             .filter_map(|(at, symbol)| {
                 let facts = symbol.facts.as_ref()?;
                 Some(Pair { symbol: u32::try_from(at).ok()?, base: &facts.base, profit: &facts.profit })
@@ -163,7 +209,7 @@ impl Account {
         }
         self.exposed.clear();
         for (at, symbol) in self.symbols.iter().enumerate() {
-            if symbol.sums.is_empty() {
+            if symbol.hot.sums.is_empty() {
                 continue;
             }
             let Ok(id) = u32::try_from(at) else { continue };
@@ -202,12 +248,10 @@ impl Account {
         if before != after {
             self.rescale(id, before.map(|facts| facts.digits), after.map(|facts| facts.digits));
             self.rebuild_exposure(names);
-            for at in 0..self.exposed.len() {
-                if let Some(id) = self.exposed.get(at).copied() {
-                    self.revalue(id);
-                }
-            }
+            self.revalue_exposed();
+            self.step.is_dirty = true;
         }
+        self.refresh_all();
         Ok(())
     }
 
@@ -228,11 +272,9 @@ impl Account {
             }
         }
         if let Some(symbol) = self.symbol_mut(id) {
-            symbol.sums = sums;
-            if let Some(quote) = &mut symbol.filter.accepted {
-                quote.bid = i64::try_from(scaled(i128::from(quote.bid))).unwrap_or(quote.bid);
-                quote.ask = i64::try_from(scaled(i128::from(quote.ask))).unwrap_or(quote.ask);
-            }
+            symbol.hot.sums = sums;
+            symbol.hot.bid = i64::try_from(scaled(i128::from(symbol.hot.bid))).unwrap_or(symbol.hot.bid);
+            symbol.hot.ask = i64::try_from(scaled(i128::from(symbol.hot.ask))).unwrap_or(symbol.hot.ask);
         }
     }
 
@@ -241,6 +283,13 @@ impl Account {
         let facts = symbol.file.resolve(names.name(id), &symbol.terminal).ok().flatten();
         let currency = facts.as_ref().map_or(usize::MAX, |facts| self.currency(&facts.profit));
         if let Some(symbol) = self.symbol_mut(id) {
+            let digits = facts.as_ref().map(|facts| facts.digits);
+            symbol.hot.digits = digits.unwrap_or(0);
+            symbol.hot.scale = digits.and_then(power_of_ten).unwrap_or(f64::NAN);
+            symbol.hot.unit = match facts.as_ref().map(|facts| facts.unit) {
+                Some(Unit::Fine(unit)) => i64::try_from(unit).unwrap_or(0),
+                Some(Unit::Ratio(..)) | None => 0,
+            };
             symbol.facts = facts;
             symbol.currency = currency;
         }
@@ -271,7 +320,10 @@ impl Account {
         if symbol.is_stale {
             return;
         }
-        let priced_at = *symbol.priced_at.get_or_insert(now.boot_ns);
+        if symbol.hot.priced_at == i64::MIN {
+            symbol.hot.priced_at = now.boot_ns;
+        }
+        let priced_at = symbol.hot.priced_at;
         let due = now.boot_at(symbol.session.after_open(now.wall_at(priced_at), max));
         if due > now.boot_ns {
             symbol.stale.set(&mut self.queue, Due::Stale(id), due);
@@ -323,7 +375,32 @@ impl Account {
         let step = core::mem::take(&mut self.step);
         if step.is_dirty && self.equity.snapshots > 0 {
             self.judge(step.is_snapshot, step.is_fresh, ctx);
+            self.inert = self.inert_bounds();
         }
+    }
+
+    /// Returns the bounds of marked equity, exclusive, between which no loss limit changes anything.
+    fn inert_bounds(&self) -> (i128, i128) {
+        if !self.scopes.is_empty() || self.earlier_day.is_some() {
+            return (i128::MAX, i128::MIN);
+        }
+        if !self.is_trusted() {
+            return (i128::MIN, i128::MAX);
+        }
+        let digits = self.config.currency_digits;
+        let (daily, drawdown) = self.account_readings(to_minor(self.marked(), digits));
+        let mut bounds = (i128::MIN, i128::MAX);
+        let floors = [None, self.lock_floor()];
+        for ((loss, reading), floor) in self.losses.iter().zip([daily, drawdown]).zip(floors) {
+            if let Some(reading) = reading {
+                let (low, high) = loss.inert(reading, to_minor(self.marked(), digits), floor);
+                bounds = (bounds.0.max(low), bounds.1.min(high));
+            }
+        }
+        let half = to_fine(1, digits) / 2;
+        let low = if bounds.0 == i128::MIN { i128::MIN } else { to_fine(bounds.0, digits).saturating_add(half) };
+        let high = if bounds.1 == i128::MAX { i128::MAX } else { to_fine(bounds.1, digits).saturating_sub(half) };
+        (low, high)
     }
 
     fn judge(&mut self, is_snapshot: bool, is_fresh: bool, ctx: &mut Context<'_>) {

@@ -60,6 +60,11 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
+    /// Returns the bytes that are left.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Returns whether all bytes are read.
     pub const fn is_at_end(&self) -> bool {
         self.rest.is_empty()

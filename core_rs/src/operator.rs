@@ -153,13 +153,14 @@ impl Account {
             return;
         }
         for (id, symbol) in (0u32..).zip(self.symbols.iter_mut()) {
+            let last = symbol.hot.ask.saturating_sub(symbol.hot.bid);
             let spread = &mut symbol.spread;
             if spread.status() == Status::Paused && (spread.is_sticky() || !only_sticky) {
-                let finding = pause_finding(spread, Action::Release, id, &self.config.limits, ctx);
-                ctx.out.push(finding);
+                ctx.out.push(pause_finding(spread, last, id, &self.config.limits, ctx));
                 spread.clear();
             }
         }
+        self.refresh_all();
     }
 
     fn rebase(&mut self, peak: Option<i128>, day: Option<i128>, provenance: &str, ctx: &mut Context<'_>) {

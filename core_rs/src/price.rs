@@ -94,7 +94,7 @@ fn float_points(value: f64, digits: u8) -> Option<i64> {
     if !value.is_finite() {
         return None;
     }
-    let scaled = value * POWERS.get(usize::from(digits)).copied().unwrap_or(f64::NAN);
+    let scaled = value * power_of_ten(digits).unwrap_or(f64::NAN);
     let magnitude = scaled.abs();
     if magnitude < FAST_POINTS_MAX {
         let whole = integer_part(scaled);
@@ -106,6 +106,25 @@ fn float_points(value: f64, digits: u8) -> Option<i64> {
         }
     }
     slow_float_points(value, digits)
+}
+
+/// Returns 10^digits, exact in f64.
+#[inline]
+pub fn power_of_ten(digits: u8) -> Option<f64> {
+    POWERS.get(usize::from(digits)).copied()
+}
+
+/// Returns the points of a price whose symbol has `scale` = 10^digits, unless it stands near a tie, is
+/// huge, or is no number: then the exact way decides.
+#[inline]
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the value is a whole number below 1e12")]
+pub fn quick_points(value: f64, scale: f64) -> Option<i64> {
+    // Adding and taking away 1.5 x 2^52 rounds to whole numbers in two additions.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let scaled = value * scale;
+    let whole = scaled + ROUND - ROUND;
+    let is_clear = (scaled - whole).abs() < 0.5 - TIE_BAND && scaled.abs() < FAST_POINTS_MAX;
+    is_clear.then_some(whole as i64)
 }
 
 #[inline]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::config::FINE_SCALE;
-use crate::context::Names;
+use crate::names::Names;
 use crate::day::{Day, Peak};
 use crate::decimal::{Decimal, format_scaled};
 use crate::engine::Engine;
@@ -141,7 +141,8 @@ impl Account {
         });
         let baselines = (0u32..).zip(&self.symbols).filter_map(|(id, symbol)| {
             let window = symbol.spread.window();
-            let samples: Vec<(i64, i64)> = window.iter().map(|(at, spread)| (now.wall_at(at), spread)).collect();
+            let samples: Vec<(i64, i64)> =
+                window.samples().into_iter().map(|(at, spread)| (now.wall_at(at), spread)).collect();
             (!samples.is_empty()).then(|| (names.name(id).to_string(), samples))
         });
         StoredAccount {
@@ -182,6 +183,7 @@ impl Account {
                 symbol.spread.restore(fresh.filter(|(at, _)| *at <= now.boot_ns), limits);
             }
         }
+        self.refresh_all();
     }
 
     /// A reference of a day that has ended since must be told anew; it is never guessed from the present.

@@ -6,7 +6,7 @@
 
 use crate::account::Account;
 use crate::config::{AccountConfig, Config};
-use crate::context::{Names, UNKNOWN};
+use crate::names::{Names, UNKNOWN};
 use crate::day::to_minor;
 use crate::triggers::loss::{LossTrigger, Owner, Reading, exceeds};
 use crate::types::{Code, Trigger};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
-use crate::context::Names;
+use crate::names::Names;
 use crate::day::to_minor;
 use crate::decimal::{Decimal, div_ceil, format_scaled, pow10};
 use crate::decision::{ratio_text, seconds_text};
@@ -134,7 +134,8 @@ fn limits(account: &mut Account, now: Now) -> Value {
         .filter_map(|one| {
             let normal = i128::from(one.spread.normal()?).max(1);
             let unit = pow10(u32::from(PLACES))?;
-            Some(div_ceil(i128::from(one.spread.last_spread()).checked_mul(unit)?, normal))
+            let spread = i128::from(one.hot.accepted()?.spread());
+            Some(div_ceil(spread.checked_mul(unit)?, normal))
         })
         .max()
         .map(|scaled| format_scaled(scaled, PLACES));
@@ -172,7 +173,7 @@ fn states(account: &Account, names: &Names) -> Value {
         if symbol.spread.status() != Status::Clear {
             add(Trigger::PriceAnomaly, "SPREAD_EXCEEDS_MAX", Status::Paused, symbol.spread.is_sticky(), name, None);
         }
-        if symbol.filter.suspect.is_some() {
+        if symbol.suspect.is_some() {
             add(Trigger::Input, "PRICE_JUMP", Status::Paused, false, name, None);
         }
         if symbol.is_stale {
@@ -204,27 +205,27 @@ fn sources(account: &mut Account, now: Now) -> Value {
 fn symbols(account: &mut Account, names: &Names) -> Value {
     let mut rows = Vec::new();
     for id in 0..u32::try_from(account.symbols.len()).unwrap_or(0) {
-        let is_exposed = account.symbol(id).is_some_and(|symbol| !symbol.sums.is_empty());
+        let is_exposed = account.symbol(id).is_some_and(|symbol| !symbol.hot.sums.is_empty());
         let trips = if is_exposed { [account.trip(id, 0), account.trip(id, 1)] } else { [None, None] };
         let Some(symbol) = account.symbol(id) else { continue };
         let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
         let price = |points: i64| format_scaled(i128::from(points), digits);
-        let is_long = symbol.sums.net_volume() > 0;
+        let is_long = symbol.hot.sums.net_volume() > 0;
         let side = |quote: crate::triggers::price_input::Quote| price(if is_long { quote.bid } else { quote.ask });
         let bad: Map<String, Value> =
             BadCause::ALL.iter().zip(symbol.bad).map(|(cause, count)| (cause.name().to_string(), json!(count))).collect();
         rows.push(json!({
             "name": names.name(id),
             "digits": symbol.facts.as_ref().map(|facts| facts.digits),
-            "bid": symbol.filter.accepted.map(|quote| price(quote.bid)),
-            "ask": symbol.filter.accepted.map(|quote| price(quote.ask)),
-            "spread": symbol.filter.accepted.map(|quote| quote.spread()),
+            "bid": symbol.hot.accepted().map(|quote| price(quote.bid)),
+            "ask": symbol.hot.accepted().map(|quote| price(quote.ask)),
+            "spread": symbol.hot.accepted().map(|quote| quote.spread()),
             "normal": symbol.spread.normal(),
             "armed": symbol.spread.normal().is_some(),
             "samples": symbol.spread.window().len(),
             "paused": symbol.spread.status() == Status::Paused,
             "stale": symbol.is_stale,
-            "suspect": symbol.filter.suspect.is_some(),
+            "suspect": symbol.suspect.is_some(),
             "bad": bad,
             "what_would_trip": is_exposed.then(|| json!({
                 "side": if is_long { "bid" } else { "ask" },

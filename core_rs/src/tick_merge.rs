@@ -1,7 +1,7 @@
 //! Recorded tick files, merged in time order; at one instant in the order in which they were given.
 
 use crate::account::Account;
-use crate::context::UNKNOWN;
+use crate::names::UNKNOWN;
 use crate::engine::Engine;
 use crate::error::CoreError;
 use crate::tick_file::{Parsed, RawTick, parse};
@@ -113,7 +113,7 @@ impl Engine {
                 "symbol {name} must have digits in [[symbol]] or a symbol line, had none"
             )));
         }
-        let row = TickRow { symbol, bid: raw.bid, ask: raw.ask, stamp: raw.t_ns };
+        let row = TickRow { symbol, publisher: 0, bid: raw.bid, ask: raw.ask, stamp: raw.t_ns };
         self.run_row(&row, None, now, origin);
         self.refresh_due();
         Ok(())

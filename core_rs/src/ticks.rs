@@ -1,12 +1,14 @@
 //! A tick on one account: valid, suspicious or accepted, and what an accepted one does.
 
 use crate::account::Account;
-use crate::context::{Context, UNKNOWN};
-use crate::decision::Finding;
+use crate::context::Context;
+use crate::names::UNKNOWN;
 use crate::deadline::Due;
-use crate::price::Price;
+use crate::decision::Finding;
+use crate::price::{Price, quick_points};
+use crate::symbol::need;
 use crate::triggers::price_anomaly;
-use crate::triggers::price_input::{BadCause, Quote, Verdict};
+use crate::triggers::price_input::{self, BadCause, Quote, Verdict};
 use crate::types::{Action, Code, Trigger};
 
 /// A quote whose symbol is looked up, before its prices are points.
@@ -14,6 +16,8 @@ use crate::types::{Action, Code, Trigger};
 pub struct TickRow {
     /// Symbol, or `UNKNOWN`.
     pub symbol: u32,
+    /// Place of the publisher's stamps.
+    pub publisher: u8,
     /// Best bid.
     pub bid: Price,
     /// Best ask.
@@ -23,8 +27,51 @@ pub struct TickRow {
 }
 
 impl Account {
-    /// Takes one tick. Returns whether it was valid.
+    /// Takes an ordinary tick the short way: valid, no jump, an ordinary spread between two samples, exact
+    /// profit within bounds in which no limit changes. Returns false, with nothing changed, for any other.
     #[inline]
+    pub fn on_plain_tick(&mut self, row: &TickRow, now_boot_ns: i64) -> bool {
+        let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
+        let (Some(symbol), Price::Float(bid), Price::Float(ask)) = (self.symbols.get_mut(place), row.bid, row.ask)
+        else {
+            return false;
+        };
+        let hot = &mut symbol.hot;
+        let (Some(bid), Some(ask)) = (quick_points(bid, hot.scale), quick_points(ask, hot.scale)) else {
+            return false;
+        };
+        let quote = Quote { bid, ask };
+        let last = Quote { bid: hot.bid, ask: hot.ask };
+        let is_plain = hot.needs & !need::EXPOSED == 0
+            && hot.publisher == row.publisher
+            && row.stamp >= hot.stamp
+            && bid > 0
+            && bid <= ask
+            && quote.spread() <= hot.anomalous_above
+            && now_boot_ns < hot.slow_from
+            && self.jump_limit.surely_holds(quote.double_mid(), last.double_mid());
+        if !is_plain {
+            return false;
+        }
+        if hot.needs == need::EXPOSED {
+            let part = hot.sums.change(quote).wrapping_mul(i128::from(hot.unit));
+            let floating = self.equity.floating.wrapping_sub(hot.part).wrapping_add(part);
+            let marked = self.equity.anchor.wrapping_add(floating);
+            if marked <= self.inert.0 || marked >= self.inert.1 {
+                return false;
+            }
+            hot.part = part;
+            self.equity.floating = floating;
+        }
+        hot.bid = bid;
+        hot.ask = ask;
+        hot.stamp = row.stamp;
+        hot.priced_at = now_boot_ns;
+        hot.ticked = self.equity.snapshots;
+        true
+    }
+
+    /// Takes any tick. Returns whether it was valid.
     pub fn on_tick(&mut self, row: &TickRow, ctx: &mut Context<'_>) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
         let Some(symbol) = self.symbols.get_mut(place) else {
@@ -33,17 +80,21 @@ impl Account {
         let Some(digits) = symbol.facts.as_ref().map(|facts| facts.digits) else {
             return self.bad_tick(row.symbol, BadCause::Unknown, ctx);
         };
-        let checked = symbol.filter.check(row.bid.to_points(digits), row.ask.to_points(digits), row.stamp);
+        symbol.switch_publisher(row.publisher);
+        let checked =
+            price_input::check(row.bid.to_points(digits), row.ask.to_points(digits), row.stamp, symbol.hot.stamp);
         let quote = match checked {
             Ok(quote) => quote,
             Err(cause) => return self.bad_tick(row.symbol, cause, ctx),
         };
-        match symbol.filter.take(quote, row.stamp, &self.jump_limit) {
+        symbol.hot.stamp = row.stamp;
+        match price_input::take(quote, symbol.hot.accepted(), &mut symbol.suspect, &self.jump_limit) {
             Verdict::Accept => self.accept(row.symbol, quote, ctx),
             verdict @ (Verdict::AcceptResolved | Verdict::SuspectFirst | Verdict::SuspectNext) => {
                 self.on_suspicion(row.symbol, quote, verdict, ctx);
             }
         }
+        self.refresh(row.symbol);
         true
     }
 
@@ -69,7 +120,7 @@ impl Account {
                 if let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) {
                     symbol.jump.set(&mut self.queue, Due::Jump(id), due);
                 }
-                ctx.out.push(jump(Action::Pause, id, ctx));
+                ctx.out.push(about_symbol(Action::Pause, Code::PriceJump, id, ctx));
             }
             Verdict::SuspectNext => {}
             Verdict::AcceptResolved | Verdict::Accept => self.resolve_jump(id, quote, ctx),
@@ -79,30 +130,29 @@ impl Account {
     fn resolve_jump(&mut self, id: u32, quote: Quote, ctx: &mut Context<'_>) {
         if let Some(symbol) = self.symbol_mut(id) {
             symbol.jump.clear();
-            symbol.filter.suspect = None;
+            symbol.suspect = None;
         }
-        ctx.out.push(jump(Action::Release, id, ctx));
+        ctx.out.push(about_symbol(Action::Release, Code::PriceJump, id, ctx));
         self.accept(id, quote, ctx);
     }
 
     /// Nobody confirmed or discarded the suspect in time: the latest counts.
     pub fn on_jump_deadline(&mut self, id: u32, ctx: &mut Context<'_>) {
-        if let Some(quote) = self.symbol(id).and_then(|symbol| symbol.filter.suspect) {
+        if let Some(quote) = self.symbol(id).and_then(|symbol| symbol.suspect) {
             self.resolve_jump(id, quote, ctx);
         }
     }
 
     /// Processes an accepted quote: it marks, ends staleness, is tested for its spread and perhaps sampled.
-    #[inline]
     fn accept(&mut self, id: u32, quote: Quote, ctx: &mut Context<'_>) {
         let snapshots = self.equity.snapshots;
-        let now = ctx.now.boot_ns;
         let bucket = self.bucket;
         let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) else { return };
-        let is_first = symbol.filter.accepted.is_none();
-        symbol.filter.accepted = Some(quote);
-        symbol.priced_at = Some(now);
-        symbol.ticked = snapshots;
+        let is_first = symbol.hot.bid == 0;
+        symbol.hot.bid = quote.bid;
+        symbol.hot.ask = quote.ask;
+        symbol.hot.priced_at = ctx.now.boot_ns;
+        symbol.hot.ticked = snapshots;
         let mut step = price_anomaly::Step {
             limits: &self.config.limits,
             queue: &mut self.queue,
@@ -110,61 +160,54 @@ impl Account {
             bucket,
         };
         symbol.spread.on_tick(quote.spread(), id, &mut step, ctx);
-        let (is_exposed, is_leg, is_stale) = (!symbol.sums.is_empty(), !symbol.leg_of.is_empty(), symbol.is_stale);
-        if is_exposed || is_leg || is_stale || is_first {
-            self.mark(id, is_exposed, is_first, ctx);
-        }
-    }
-
-    fn mark(&mut self, id: u32, is_exposed: bool, is_first: bool, ctx: &mut Context<'_>) {
-        let now = ctx.now.boot_ns;
+        let (is_exposed, is_leg, is_stale) = (!symbol.hot.sums.is_empty(), !symbol.leg_of.is_empty(), symbol.is_stale);
         if is_first && self.has_foreign() {
             self.find_routes(ctx.names);
-            for at in 0..self.exposed.len() {
-                if let Some(user) = self.exposed.get(at).copied() {
-                    self.revalue(user);
-                }
-            }
+            self.revalue_exposed();
             self.watch_ages(ctx);
+            self.refresh_all();
         }
         if is_exposed {
             self.revalue(id);
         }
-        self.revalue_users(id);
-        let matters = self.matters(id);
-        let due = now.saturating_add(self.config.limits.price_age_max_ns).saturating_add(1);
-        let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) else { return };
-        if matters {
-            symbol.stale.set(&mut self.queue, Due::Stale(id), due);
+        if is_leg {
+            self.revalue_users(id);
         }
-        if symbol.is_stale {
+        if is_stale {
+            self.end_stale(id, ctx);
+        }
+    }
+
+    #[cold]
+    fn end_stale(&mut self, id: u32, ctx: &mut Context<'_>) {
+        if let Some(symbol) = self.symbol_mut(id) {
             symbol.is_stale = false;
-            self.stale_count = self.stale_count.saturating_sub(1);
-            self.step.is_dirty = true;
-            ctx.out.push(Finding {
-                symbol: Some(ctx.names.name(id).to_string()),
-                ..Finding::new(Trigger::Input, Action::Release, Code::PriceStale)
-            });
         }
+        self.stale_count = self.stale_count.saturating_sub(1);
+        self.step.is_dirty = true;
+        ctx.out.push(about_symbol(Action::Release, Code::PriceStale, id, ctx));
+        self.on_stale_deadline(id, ctx);
     }
 
     /// The quiet time of a symbol's spread is over.
     pub fn on_spread_hold(&mut self, id: u32, ctx: &mut Context<'_>) {
         let bucket = self.bucket;
         let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) else { return };
+        let last = symbol.hot.ask.saturating_sub(symbol.hot.bid);
         let mut step = price_anomaly::Step {
             limits: &self.config.limits,
             queue: &mut self.queue,
             session: &mut symbol.session,
             bucket,
         };
-        symbol.spread.on_deadline(id, &mut step, ctx);
+        symbol.spread.on_deadline(last, id, &mut step, ctx);
     }
 }
 
-fn jump(action: Action, id: u32, ctx: &Context<'_>) -> Finding {
+/// Returns an `input` finding about a symbol.
+pub fn about_symbol(action: Action, code: Code, id: u32, ctx: &Context<'_>) -> Finding {
     Finding {
         symbol: Some(ctx.names.name(id).to_string()),
-        ..Finding::new(Trigger::Input, action, Code::PriceJump)
+        ..Finding::new(Trigger::Input, action, code)
     }
 }

@@ -18,7 +18,7 @@ impl Account {
     /// Finds the nearest quote of a symbol at which daily loss (`0`) or drawdown (`1`) breaks; `None` if none does.
     pub fn trip(&mut self, id: u32, which: usize) -> Option<Trip> {
         let symbol = self.symbol(id)?;
-        let (quote, net) = (symbol.filter.accepted?, symbol.sums.net_volume());
+        let (quote, net) = (symbol.hot.accepted()?, symbol.hot.sums.net_volume());
         if net == 0 || self.equity.snapshots == 0 {
             return None;
         }
@@ -46,10 +46,10 @@ impl Account {
     /// Judges the present book at another quote, then puts everything back.
     fn breaks_at(&mut self, id: u32, quote: Quote, which: usize) -> bool {
         let Some(symbol) = self.symbol_mut(id) else { return false };
-        let (before, ticked) = (symbol.filter.accepted, symbol.ticked);
+        let (before, ticked) = ((symbol.hot.bid, symbol.hot.ask), symbol.hot.ticked);
         let snapshots = self.equity.snapshots;
         let step = self.step;
-        self.put_quote(id, Some(quote), snapshots);
+        self.put_quote(id, (quote.bid, quote.ask), snapshots);
         let equity = to_minor(self.marked(), self.config.currency_digits);
         let (daily, drawdown) = self.account_readings(equity);
         self.put_quote(id, before, ticked);
@@ -58,10 +58,11 @@ impl Account {
         reading.is_some_and(|reading| reading.breach)
     }
 
-    fn put_quote(&mut self, id: u32, quote: Option<Quote>, ticked: u64) {
+    fn put_quote(&mut self, id: u32, (bid, ask): (i64, i64), ticked: u32) {
         if let Some(symbol) = self.symbol_mut(id) {
-            symbol.filter.accepted = quote;
-            symbol.ticked = ticked;
+            symbol.hot.bid = bid;
+            symbol.hot.ask = ask;
+            symbol.hot.ticked = ticked;
         }
         self.revalue(id);
         self.revalue_users(id);

@@ -1,65 +1,279 @@
 //! The window of spread samples with its lower median.
+//!
+//! With the default settings a full hour of samples of one symbol fits in 72 KiB: a sample is its
+//! interval (its place), its nanosecond within the interval (28 bits) and its spread (12 bits; wider
+//! spreads stand in a list). Nothing is rounded. The median moves with each sample by a few steps.
 
 use std::collections::VecDeque;
 
-/// Samples of the last `span` nanoseconds, and the same in sorted order.
+use crate::spectrum::Spectrum;
+
+/// Bits of a nanosecond within an interval.
+const OFFSET_BITS: u32 = 28;
+/// Widest interval whose offset fits: 268 ms.
+const PACKED_WIDTH_MAX: i64 = 1 << OFFSET_BITS;
+/// Largest number of places of the packed form; windows of more are kept as a plain list.
+const PACKED_PLACES_MAX: i64 = 65_536;
+/// Code of a spread that stands in the list of wide ones.
+const WIDE: u32 = 4_095;
+const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
+
+/// Samples of the last `span` nanoseconds, at most one per interval.
 #[derive(Clone, Debug)]
 pub struct Window {
     span_ns: i64,
-    samples: VecDeque<(i64, u32)>,
-    sorted: Vec<u32>,
+    width_ns: i64,
+    store: Store,
+    spectrum: Spectrum,
+    oldest_at: i64,
+    newest_at: i64,
+    count: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    Packed(Packed),
+    Plain(VecDeque<(i64, u32)>),
+}
+
+/// A ring with one place per interval.
+#[derive(Clone, Debug)]
+struct Packed {
+    /// Offset in the low 28 bits, the high 4 bits of the code above.
+    words: Vec<u32>,
+    /// The low 8 bits of the code; code 0 is an empty place.
+    codes: Vec<u8>,
+    /// Wide spreads, oldest first.
+    wide: VecDeque<u32>,
 }
 
 impl Window {
-    /// Returns an empty window.
-    pub const fn new(span_ns: i64) -> Self {
-        Self { span_ns, samples: VecDeque::new(), sorted: Vec::new() }
-    }
-
-    /// Returns the number of samples.
-    pub fn len(&self) -> usize {
-        self.samples.len()
-    }
-
-    /// Returns whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-
-    /// Drops every sample `s` with `now - s >= span`.
-    pub fn expire(&mut self, now: i64) {
-        while let Some((at, value)) = self.samples.front().copied() {
-            if now.saturating_sub(at) < self.span_ns {
-                return;
-            }
-            self.samples.pop_front();
-            if let Ok(place) = self.sorted.binary_search(&value) {
-                self.sorted.remove(place);
-            }
+    /// Returns an empty window of samples that are taken at most once per interval of `width_ns`.
+    pub fn new(span_ns: i64, width_ns: i64) -> Self {
+        let width_ns = width_ns.max(1);
+        let places = (span_ns / width_ns).saturating_add(2);
+        let is_packed = width_ns <= PACKED_WIDTH_MAX && places <= PACKED_PLACES_MAX;
+        let store = if is_packed {
+            let places = usize::try_from(places).unwrap_or(2);
+            Store::Packed(Packed { words: vec![0; places], codes: vec![0; places], wide: VecDeque::new() })
+        } else {
+            Store::Plain(VecDeque::new())
+        };
+        Self {
+            span_ns,
+            width_ns,
+            store,
+            spectrum: Spectrum::default(),
+            oldest_at: i64::MAX,
+            newest_at: i64::MIN,
+            count: 0,
         }
     }
 
-    /// Returns when the oldest sample leaves.
-    pub fn next_expiry(&self) -> i64 {
-        self.samples.front().map_or(i64::MAX, |(at, _)| at.saturating_add(self.span_ns))
+    /// Returns the number of samples.
+    pub const fn len(&self) -> usize {
+        self.count
     }
 
-    /// Adds a sample that is not older than the last.
-    pub fn push(&mut self, now: i64, value: i64) {
-        let value = u32::try_from(value).unwrap_or(u32::MAX);
-        self.samples.push_back((now, value));
-        let place = self.sorted.partition_point(|other| *other <= value);
-        self.sorted.insert(place, value);
+    /// Returns whether there is no sample.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns when the oldest sample leaves.
+    #[inline]
+    pub const fn next_expiry(&self) -> i64 {
+        self.oldest_at.saturating_add(self.span_ns)
     }
 
     /// Returns `sorted[(n - 1) / 2]`.
+    #[inline]
     pub fn lower_median(&self) -> Option<i64> {
-        let middle = self.sorted.len().checked_sub(1)? / 2;
-        self.sorted.get(middle).map(|value| i64::from(*value))
+        self.spectrum.lower_median().map(i64::from)
+    }
+
+    /// Drops every sample `s` with `now - s >= span`.
+    #[inline]
+    pub fn expire(&mut self, now: i64) {
+        while self.count > 0 && now.saturating_sub(self.oldest_at) >= self.span_ns {
+            if now.saturating_sub(self.newest_at) >= self.span_ns {
+                self.clear();
+                return;
+            }
+            self.drop_oldest();
+        }
+    }
+
+    /// Adds a sample; its interval is later than the last one's.
+    pub fn push(&mut self, now: i64, value: i64) {
+        let value = u32::try_from(value).unwrap_or(u32::MAX);
+        match &mut self.store {
+            Store::Packed(packed) => packed.put(now, self.width_ns, value),
+            Store::Plain(list) => list.push_back((now, value)),
+        }
+        if self.count == 0 {
+            self.oldest_at = now;
+        }
+        self.newest_at = now;
+        self.count = self.count.saturating_add(1);
+        self.spectrum.add(value);
     }
 
     /// Returns all samples, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
-        self.samples.iter().map(|(at, value)| (*at, i64::from(*value)))
+    pub fn samples(&self) -> Vec<(i64, i64)> {
+        let mut copy = self.clone();
+        let mut all = Vec::with_capacity(self.count);
+        while copy.count > 0 {
+            let at = copy.oldest_at;
+            all.push((at, i64::from(copy.drop_oldest())));
+        }
+        all
+    }
+
+    fn clear(&mut self) {
+        match &mut self.store {
+            Store::Packed(packed) => {
+                packed.words.fill(0);
+                packed.codes.fill(0);
+                packed.wide.clear();
+            }
+            Store::Plain(list) => list.clear(),
+        }
+        self.spectrum.clear();
+        self.count = 0;
+        self.oldest_at = i64::MAX;
+        self.newest_at = i64::MIN;
+    }
+
+    /// Takes the oldest sample out and finds the next.
+    fn drop_oldest(&mut self) -> u32 {
+        self.count = self.count.saturating_sub(1);
+        let (value, next) = match &mut self.store {
+            Store::Packed(packed) => packed.take(self.oldest_at, self.newest_at, self.width_ns),
+            Store::Plain(list) => {
+                let value = list.pop_front().map_or(0, |(_, value)| value);
+                (value, list.front().map_or(i64::MAX, |(at, _)| *at))
+            }
+        };
+        self.oldest_at = if self.count == 0 { i64::MAX } else { next };
+        self.spectrum.remove(value);
+        value
+    }
+}
+
+impl Packed {
+    fn place(&self, interval: i64) -> usize {
+        let places = i64::try_from(self.codes.len()).unwrap_or(1).max(1);
+        usize::try_from(interval.rem_euclid(places)).unwrap_or(0)
+    }
+
+    fn put(&mut self, now: i64, width: i64, value: u32) {
+        let interval = now.div_euclid(width);
+        let offset = u32::try_from(now.saturating_sub(interval.saturating_mul(width))).unwrap_or(0);
+        let code = value.saturating_add(1).min(WIDE);
+        if code == WIDE {
+            self.wide.push_back(value);
+        }
+        let place = self.place(interval);
+        let [low, ..] = code.to_le_bytes();
+        if let (Some(word), Some(byte)) = (self.words.get_mut(place), self.codes.get_mut(place)) {
+            *word = offset & OFFSET_MASK | (code >> 8) << OFFSET_BITS;
+            *byte = low;
+        }
+    }
+
+    fn code(&self, place: usize) -> u32 {
+        let high = self.words.get(place).map_or(0, |word| word >> OFFSET_BITS);
+        let low = self.codes.get(place).map_or(0, |byte| u32::from(*byte));
+        high << 8 | low
+    }
+
+    /// Empties the place of the oldest sample; returns its spread and the time of the next sample.
+    fn take(&mut self, oldest: i64, newest: i64, width: i64) -> (u32, i64) {
+        let mut interval = oldest.div_euclid(width);
+        let last = newest.div_euclid(width);
+        let mut place = self.place(interval);
+        let code = self.code(place);
+        if let (Some(word), Some(byte)) = (self.words.get_mut(place), self.codes.get_mut(place)) {
+            *word = 0;
+            *byte = 0;
+        }
+        let value = if code == WIDE { self.wide.pop_front().unwrap_or(0) } else { code.saturating_sub(1) };
+        while interval < last {
+            interval = interval.saturating_add(1);
+            place = place.saturating_add(1);
+            if place >= self.codes.len() {
+                place = 0;
+            }
+            if self.code(place) != 0 {
+                let offset = self.words.get(place).map_or(0, |word| word & OFFSET_MASK);
+                return (value, interval.saturating_mul(width).saturating_add(i64::from(offset)));
+            }
+        }
+        (value, i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window that keeps everything in a list and sorts it for every question.
+    struct Brute {
+        span: i64,
+        samples: Vec<(i64, i64)>,
+    }
+
+    impl Brute {
+        fn median(&mut self, now: i64) -> Option<i64> {
+            self.samples.retain(|(at, _)| now - at < self.span);
+            let mut sorted: Vec<i64> = self.samples.iter().map(|(_, value)| *value).collect();
+            sorted.sort_unstable();
+            sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+        }
+    }
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: i64) -> i64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            i64::try_from(self.0 % bound.unsigned_abs()).unwrap()
+        }
+    }
+
+    #[test]
+    fn the_median_equals_the_sorted_one_in_both_forms() {
+        for (seed, width, span, widest) in
+            [(1, 250, 10_000, 20), (2, 1 << 29, 1 << 36, 20), (3, 250, 10_000, 100_000), (4, 7, 7, 3), (5, 250, 1_000, 4_200)]
+        {
+            let mut random = Random(seed);
+            let mut window = Window::new(span, width);
+            let mut brute = Brute { span, samples: Vec::new() };
+            let mut now = -3 * span;
+            for _ in 0..20_000 {
+                let gap = if random.below(200) == 0 { 3 * span } else { 2 * width };
+                let before = now.div_euclid(width);
+                now += random.below(gap);
+                window.expire(now);
+                assert_eq!(window.lower_median(), brute.median(now));
+                assert_eq!(window.len(), brute.samples.len());
+                if now.div_euclid(width) > before {
+                    let value = random.below(widest);
+                    window.push(now, value);
+                    brute.samples.push((now, value));
+                }
+            }
+            assert_eq!(window.samples(), brute.samples);
+        }
+    }
+
+    #[test]
+    fn the_default_hour_fits_in_72_kib() {
+        let window = Window::new(3_600_000_000_000, 250_000_000);
+        let Store::Packed(packed) = &window.store else { panic!("the default is packed") };
+        assert!(packed.words.len() * 4 + packed.codes.len() <= 72 * 1024);
     }
 }

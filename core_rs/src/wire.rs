@@ -361,6 +361,37 @@ fn side(text: &str) -> Read<Side> {
 /// `Malformed` when there is none.
 #[inline]
 pub fn read_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
+    if let Some((tick, rest)) = read_plain_tick(cursor.rest()) {
+        *cursor = Cursor::new(rest);
+        return Ok(tick);
+    }
+    read_any_tick(cursor)
+}
+
+/// Reads the usual form: four fields, a short name, two floats, and nil or an unsigned stamp of 8 bytes.
+#[inline]
+fn read_plain_tick(bytes: &[u8]) -> Option<(Tick<'_>, &[u8])> {
+    let [0x94, head @ 0xa0..=0xbf, rest @ ..] = bytes else { return None };
+    let (symbol, rest) = rest.split_at_checked(usize::from(head & 0x1f))?;
+    let ([0xcb, b0, b1, b2, b3, b4, b5, b6, b7, 0xcb, a0, a1, a2, a3, a4, a5, a6, a7, mark], rest) =
+        rest.split_first_chunk::<19>()?
+    else {
+        return None;
+    };
+    let bid = f64::from_be_bytes([*b0, *b1, *b2, *b3, *b4, *b5, *b6, *b7]);
+    let ask = f64::from_be_bytes([*a0, *a1, *a2, *a3, *a4, *a5, *a6, *a7]);
+    let (source_ns, rest) = match mark {
+        0xc0 => (None, rest),
+        0xcf => {
+            let (stamp, rest) = rest.split_first_chunk::<8>()?;
+            (Some(i64::try_from(u64::from_be_bytes(*stamp)).ok()?), rest)
+        }
+        _ => return None,
+    };
+    Some((Tick { symbol, bid: Price::Float(bid), ask: Price::Float(ask), source_ns }, rest))
+}
+
+fn read_any_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
     let length = cursor.array_length()?;
     if length < 3 {
         return Err(Malformed);

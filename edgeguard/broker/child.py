@@ -22,6 +22,7 @@ from edgeguard.errors import EdgeGuardError
 PR_SET_PDEATHSIG: Final = 1
 """`prctl(2)`: the signal that this process gets when its parent dies."""
 _CALL: Final = msgspec.msgpack.Decoder(Call)
+NOTHING: Final = msgspec.Raw(msgspec.msgpack.encode(None))
 LOADED: Final = 0
 """Id of the first frame: the terminal was loaded, or why not."""
 
@@ -47,15 +48,16 @@ def serve(terminal: Terminal, sock: socket.socket) -> None:
 
 
 def _answer(terminal: Terminal, call: Call) -> CallReply:
+    if call.method not in CALLS:
+        fault = f"{call.method} is no call of the terminal"
+        return CallReply(call.id, NOTHING, 0, "", fault)
     try:
-        if call.method not in CALLS:
-            raise TypeError(f"{call.method} is no call of the terminal")
         value = getattr(terminal, call.method)(*call.args, **call.kwargs)
         raw = msgspec.Raw(msgspec.msgpack.encode(plain(value)))
         code, text = terminal.last_error()
     except Exception as error:  # noqa: BLE001 - whatever a package raises is an outcome to report
         fault = f"{type(error).__name__}: {error}"[:500]
-        return CallReply(call.id, msgspec.Raw(b"\xc0"), 0, "", fault)
+        return CallReply(call.id, NOTHING, 0, "", fault)
     return CallReply(call.id, raw, int(code), str(text))
 
 
@@ -92,9 +94,9 @@ def main(argv: list[str]) -> int:
     try:
         terminal = load_terminal(argv[3], paper_socket=argv[4] if argv[4:] else "")
     except EdgeGuardError as error:
-        sock.sendall(pack(CallReply(LOADED, msgspec.Raw(b"\xc0"), 0, "", str(error))))
+        sock.sendall(pack(CallReply(LOADED, NOTHING, 0, str(error))))
         return error.exit_code
-    sock.sendall(pack(CallReply(LOADED, msgspec.Raw(b"\xc3"))))
+    sock.sendall(pack(CallReply(LOADED, NOTHING)))
     serve(terminal, sock)
     return 0
 

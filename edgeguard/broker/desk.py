@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import zmq
 
-from edgeguard.broker.flatten_run import Flattening, Runner, reads_made
+from edgeguard.broker.flatten_run import Runner
 from edgeguard.broker.guard_watch import GuardWatch
 from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.planner.flatness import remaining
@@ -16,6 +16,7 @@ from edgeguard.broker.planner.model import Scope
 from edgeguard.broker.polling import Poller
 from edgeguard.broker.report import Record, Recorder
 from edgeguard.broker.session import ReadError, TerminalSession
+from edgeguard.broker.telling import Flattening
 from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError
@@ -98,7 +99,8 @@ class Desk:
     def _flatten(self, client: bytes, command: BrokerCommand) -> None:
         scope = parse_scope(command.scope, command.magics)
         if scope is None:
-            text = f"scope must be account, symbol:NAME, strategy:NAME or ticket:N, was {command.scope}"
+            kinds = "account, symbol:NAME, strategy:NAME with its magics, or ticket:N"
+            text = f"scope must be {kinds}, was {command.scope}"
             self._answer(client, command, "alarm", text, None)
             return
         self.start_flatten(command.halt_id, command.id, scope, (command.scope, command.reason))
@@ -132,7 +134,7 @@ class Desk:
                 scope=scope,
                 reason=words[1],
                 recorder=Recorder(record),
-                calls_before=reads_made(self._session),
+                calls_before=self._session.reads,
             )
         )
 
@@ -211,11 +213,9 @@ class Desk:
         self._send(client, self._event(command.id, kind, command.halt_id, text, body))
 
     def _event(self, command_id: str, kind: str, halt_id: str, text: str, body: object) -> bytes:
-        return encode(
-            BrokerEvent(
-                self._account, command_id, self._clock.wall_ns(), kind, halt_id, text, encode_body(body)
-            )
-        )
+        now = self._clock.wall_ns()
+        event = BrokerEvent(self._account, command_id, now, kind, halt_id, text, encode_body(body))
+        return encode(event)
 
     def _send(self, client: bytes, event: bytes) -> None:
         try:
@@ -249,11 +249,9 @@ class Desk:
             },
         }
         if full:
-            status["remaining"] = {
-                run.id: remaining(state, run) for run in state.runs.values()
-            }
+            status["remaining"] = {run.id: remaining(state, run) for run in state.runs.values()}
             status["calls"] = self._session.calls
-            status["record"] = self._runner.last_record
+            status["record"] = self._runner.teller.last_record
         return status
 
 

@@ -1,7 +1,7 @@
 """The intent log: what is about to be sent, on disk before it is sent.
 
-One file per account, `STATE_DIR/intents.<account>.log`, append-only lines of checksummed JSON. After
-a crash it tells which requests have no known end, and which flattens were under way.
+One file per account, `STATE_DIR/intents.<account>.log`, append-only lines of checksummed JSON.
+After a crash it tells which requests have no known end, and which flattens were under way.
 """
 
 from __future__ import annotations
@@ -9,17 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
+from collections import deque
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
-from edgeguard.broker.planner.model import End, Intent, Scope
+from edgeguard.broker.planner.model import End, Intent, Past, Scope
+from edgeguard.clock import NS_PER_S
 from edgeguard.errors import StorageError
 
 ROTATE_BYTES: Final = 8 * 1024 * 1024
 """A log above this is rewritten with what is still open; one older log is kept beside it."""
 CRC_DIGITS: Final = 8
+FILLED_RECENT_NS: Final = 120 * NS_PER_S
+"""A restarted parent distrusts lists about what was executed since: far above any reported lag."""
+FILLED_KEPT: Final = 4096
+"""Executed requests remembered: more than any terminal executes in the minute that matters."""
 
 
 class SentLine(msgspec.Struct, frozen=True, tag="sent", tag_field="t"):
@@ -87,6 +93,7 @@ class Contents:
     Attributes:
         next_id: one above the highest number ever used.
         unresolved: requests without an end, oldest first.
+        filled: requests that a deal answered, newest last; a list may still show their positions.
         runs: flattens neither proven flat nor stopped, by id.
         guard: the last time the guard was first heard, None if never.
         damaged: lines in the middle that could not be read.
@@ -96,26 +103,46 @@ class Contents:
         """Start empty."""
         self.next_id = 1
         self.unresolved: dict[int, SentLine] = {}
+        self.filled: deque[tuple[SentLine, int]] = deque(maxlen=FILLED_KEPT)
         self.runs: dict[str, RunLine] = {}
         self.guard: GuardLine | None = None
         self.damaged = 0
+
+    def past(self, now_wall_ns: int) -> Past:
+        """Return what a planner has to know of earlier lives, at this wall time."""
+        since = now_wall_ns - FILLED_RECENT_NS
+        return Past(
+            self.next_id,
+            tuple(line.intent for line in self.unresolved.values()),
+            tuple((sent.intent, deal) for sent, deal in self.filled if sent.wall_ns >= since),
+        )
 
     def take(self, line: Line) -> None:
         """Take in one line."""
         if isinstance(line, SentLine):
             self.unresolved[line.intent.id] = line
             self.next_id = max(self.next_id, line.intent.id + 1)
+        elif isinstance(line, AnswerLine):
+            self._take_answer(line)
         elif isinstance(line, EndLine):
             self.unresolved.pop(line.id, None)
         elif isinstance(line, RunLine):
-            if line.state == "start":
-                self.runs[line.run] = line
-            else:
-                self.runs.pop(line.run, None)
+            self._take_run(line)
         elif isinstance(line, GuardLine):
             self.guard = line
-        elif isinstance(line, CounterLine):
+        else:
             self.next_id = max(self.next_id, line.id)
+
+    def _take_answer(self, line: AnswerLine) -> None:
+        sent = self.unresolved.get(line.id)
+        if line.deal and sent is not None:
+            self.filled.append((sent, line.deal))
+
+    def _take_run(self, line: RunLine) -> None:
+        if line.state == "start":
+            self.runs[line.run] = line
+        else:
+            self.runs.pop(line.run, None)
 
 
 def encode_line(line: Line) -> bytes:

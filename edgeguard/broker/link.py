@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import msgspec
 
@@ -77,13 +77,17 @@ class ChildLink:
             theirs.close()
         self._socket = ours
         self.lives += 1
-        loaded = await self._within(self._read(), START_TIMEOUT_S, "loading the terminal")
+        loaded = await self._within(self._read(ours), START_TIMEOUT_S, "loading the terminal")
         if loaded.text:
             self.stop()
             raise TerminalError(loaded.text)
 
     async def call(
-        self, method: str, timeout_s: float, args: tuple[Any, ...] = (), **kwargs: Any  # noqa: ANN401
+        self,
+        method: str,
+        timeout_s: float,
+        args: tuple[Any, ...] = (),
+        **kwargs: Any,  # noqa: ANN401
     ) -> CallReply:
         """Call the terminal; calls wait for each other's end.
 
@@ -97,11 +101,12 @@ class ChildLink:
             CallFailedError: no answer, or the call raised; without a child, at once.
         """
         async with self._turn:
-            if self._socket is None:
+            stream = self._socket
+            if stream is None:
                 raise CallFailedError("the terminal's process is not running")
             call = Call(self._next_id, method, list(args), kwargs)
             self._next_id += 1
-            reply = await self._within(self._exchange(call), timeout_s, method)
+            reply = await self._within(self._exchange(stream, call), timeout_s, method)
         if reply.id != call.id:
             self.stop()
             raise CallFailedError(f"{method}: answer {reply.id} to call {call.id}")
@@ -140,21 +145,19 @@ class ChildLink:
             raise
         return reply
 
-    async def _exchange(self, call: Call) -> CallReply:
-        assert self._socket is not None
-        await asyncio.get_running_loop().sock_sendall(self._socket, pack(call))
-        return await self._read()
+    async def _exchange(self, stream: socket.socket, call: Call) -> CallReply:
+        await asyncio.get_running_loop().sock_sendall(stream, pack(call))
+        return await self._read(stream)
 
-    async def _read(self) -> CallReply:
-        head = await self._exactly(HEAD_BYTES)
-        return _REPLY.decode(await self._exactly(body_length(head)))
+    async def _read(self, stream: socket.socket) -> CallReply:
+        head = await self._exactly(stream, HEAD_BYTES)
+        return _REPLY.decode(await self._exactly(stream, body_length(head)))
 
-    async def _exactly(self, count: int) -> bytes:
+    async def _exactly(self, stream: socket.socket, count: int) -> bytes:
         loop = asyncio.get_running_loop()
-        assert self._socket is not None
         parts = bytearray()
         while len(parts) < count:
-            part = await loop.sock_recv(self._socket, min(count - len(parts), 1 << 20))
+            part = await loop.sock_recv(stream, min(count - len(parts), 1 << 20))
             if not part:
                 raise ConnectionResetError("end of stream")
             parts += part
@@ -177,7 +180,6 @@ def _spawn(theirs: socket.socket, arguments: list[str]) -> subprocess.Popen[byte
         [*command, "share", mine, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
     share: Any = getattr(theirs, "share")  # noqa: B009 - absent outside Windows
-    assert process.stdin is not None
-    process.stdin.write(share(process.pid))
-    process.stdin.close()
+    with cast("BinaryIO", process.stdin) as handover:
+        handover.write(share(process.pid))
     return process

@@ -21,10 +21,11 @@ from edgeguard.broker.link import ChildLink
 from edgeguard.broker.lock import AccountLock
 from edgeguard.broker.paper_bridge import PaperProcess, PriceBridge, price_endpoints
 from edgeguard.broker.planner import Planner
-from edgeguard.broker.planner.model import Policy
+from edgeguard.broker.planner.model import Identity, Policy
 from edgeguard.broker.polling import POLL_NS, Poller
 from edgeguard.broker.publisher import TRADE_MODES, Publisher
 from edgeguard.broker.session import ReadError, TerminalSession, Timeouts
+from edgeguard.broker.telling import Teller
 from edgeguard.broker.terminals import check_terminal_name
 from edgeguard.clock import NS_PER_S, Clock, SystemClock
 from edgeguard.config.model import AccountConfig, Config
@@ -145,23 +146,23 @@ class Parent:
         out = Publisher(account.id, clock, publish)
         poller = Poller(session, out, clock, symbols)
         desk = Desk(commands, account.id, clock)
+        mode = TRADE_MODES.index(account.trade_mode)
         planner = Planner(
             self._settings.policy,
-            login=account.login,
-            server=account.server,
-            trade_mode=TRADE_MODES.index(account.trade_mode),
-            next_intent=log.contents.next_id,
-            adopted=[line.intent for line in log.contents.unresolved.values()],
+            Identity(account.login, account.server, mode),
+            log.contents.past(clock.wall_ns()),
         )
-        runner = Runner(
+        teller = Teller(
             planner,
             session,
-            poller,
             log,
             clock,
             desk.tell,
             account=account.id,
             reports=self._paths.state_dir / "reports",
+        )
+        runner = Runner(
+            planner, session=session, poller=poller, log=log, clock=clock, teller=teller
         )
         watch = GuardWatch(account, log, clock, boot_id(), self._settings.guard_lost_ns)
         desk.open(runner, poller, watch, (account.login, account.server))

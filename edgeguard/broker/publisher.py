@@ -185,7 +185,9 @@ class Publisher:
             ),
         )
 
-    def error(self, class_: str, text: str, *, code: int | None = None, order: int | None = None) -> None:
+    def error(
+        self, class_: str, text: str, *, code: int | None = None, order: int | None = None
+    ) -> None:
         """Publish an error of the terminal."""
         self._emit(
             "error",

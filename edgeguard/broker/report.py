@@ -1,4 +1,4 @@
-"""The record of one flatten: everything that was sent and came back, and the proof or what is left."""
+"""The record of one flatten: what was sent and came back, and the proof or what is left."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The two reads that prove flat: wall nanoseconds at the first one's end and the second's start."""
+    """The two reads that prove flat: wall ns at the end of the first and the start of the second."""
 
     first_ns: int
     second_ns: int
@@ -225,31 +225,58 @@ def _price(value: float, spec: SymbolRow | None) -> str:
     return plain_text(value) if spec is None else price_text(value, spec.digits)
 
 
+COLUMNS: Final = (
+    "t",
+    "what",
+    "ticket",
+    "symbol",
+    "side",
+    "volume",
+    "quote",
+    "price",
+    "slip",
+    "answer",
+)
+
+
 def table(record: Record) -> str:
     """Return a record as a table for people."""
+    positions = sum(row.what == "position" for row in record.book)
+    stages = {
+        "first order after": record.first_order_ns,
+        "pendings gone after": record.pendings_gone_ns,
+        "ended after": record.ended_ns,
+    }
     head = [
-        f"flatten of account {record.account} ({record.login} on {record.server}), "
-        f"scope {record.scope}",
-        f"reason: {record.reason or '-'}   halt: {record.halt_id or '-'}   result: {record.result}",
-        f"book: {sum(r.what == 'position' for r in record.book)} positions, "
-        f"{sum(r.what == 'order' for r in record.book)} orders   requests: "
-        f"{record.requests_sent}   reads: {record.reads}   slippage: {record.slippage_total}",
-        f"first order after {_after(record, record.first_order_ns)}, pendings gone after "
-        f"{_after(record, record.pendings_gone_ns)}, ended after {_after(record, record.ended_ns)}",
+        f"flatten of account {record.account} ({record.login} on {record.server})"
+        f"   scope: {record.scope}   result: {record.result}",
+        f"halt: {record.halt_id or '-'}   reason: {record.reason or '-'}",
+        f"book: {positions} positions, {len(record.book) - positions} orders"
+        f"   requests: {record.requests_sent}   reads: {record.reads}"
+        f"   slippage: {record.slippage_total}",
+        ", ".join(f"{name} {_after(record, when)}" for name, when in stages.items()),
     ]
-    columns = ("t", "what", "ticket", "symbol", "side", "volume", "quote", "price", "slip", "answer")
-    rows = [columns, *(_row(record, line) for line in record.requests)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    body = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    rows = [COLUMNS, *(_row(record, line) for line in record.requests)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    body = [_line(row, widths) for row in rows]
+    return "\n".join([*head, "", *body, "", *_tail(record)]) + "\n"
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+    return "  ".join(cells).rstrip()
+
+
+def _tail(record: Record) -> list[str]:
+    """Return the proof, or what is left and why; then the alarms."""
     tail: list[str] = []
     if record.proof is not None:
-        tail.append(
-            f"proven flat by two reads {record.proof.apart_ms} ms apart, the second at "
-            f"{_after(record, record.proof.second_ns)}"
-        )
-    tail += [f"LEFT: {r.what} {r.ticket} {r.symbol} {r.side} {plain_text(r.volume)}: {r.why}" for r in record.remaining]
-    tail += [f"alarm: {text}" for text in record.alarms]
-    return "\n".join([*head, "", *body, "", *tail]) + "\n"
+        when = _after(record, record.proof.second_ns)
+        tail.append(f"proven flat by two reads {record.proof.apart_ms} ms apart, until {when}")
+    for row in record.remaining:
+        what = f"{row.what} {row.ticket} {row.symbol} {row.side} {plain_text(row.volume)}"
+        tail.append(f"LEFT: {what}: {row.why}")
+    return tail + [f"alarm: {text}" for text in record.alarms]
 
 
 def _row(record: Record, line: RequestLine) -> tuple[str, ...]:

@@ -63,6 +63,11 @@ class TerminalSession:
         self.calls: dict[str, int] = {}
         self.disagreements = 0
 
+    @property
+    def reads(self) -> int:
+        """Calls made so far that were no orders."""
+        return sum(count for method, count in self.calls.items() if method != "order_send")
+
     async def ensure(self) -> None:
         """Make sure that a connected child is there.
 
@@ -156,7 +161,9 @@ class TerminalSession:
         """
         return await self.read("history_deals_get", tuple[DealRow, ...], since_s, until_s)
 
-    async def symbol(self, symbol: str, *, with_spec: bool) -> tuple[SymbolRow | None, TickRow | None]:
+    async def symbol(
+        self, symbol: str, *, with_spec: bool
+    ) -> tuple[SymbolRow | None, TickRow | None]:
         """Return a symbol's rules (where asked) and last tick; None for what cannot be read.
 
         Raises:
@@ -214,7 +221,11 @@ class TerminalSession:
             return None
 
     async def _call(
-        self, method: str, timeout_s: float, args: tuple[Any, ...] = (), **kwargs: Any  # noqa: ANN401
+        self,
+        method: str,
+        timeout_s: float,
+        args: tuple[Any, ...] = (),
+        **kwargs: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         self.calls[method] = self.calls.get(method, 0) + 1
         try:

@@ -70,7 +70,8 @@ def demo(
         if as_json:
             _print_json(plan, outcome)
         if outcome.faults:
-            raise DemoError("; ".join(outcome.faults))
+            where_to_look = f"the processes' own words are in {run.paths.log_dir}"
+            raise DemoError("; ".join((*outcome.faults, where_to_look)))
     return 0
 
 
@@ -86,7 +87,18 @@ def _directory(given: Path | None) -> Generator[Path]:
         yield given
         return
     directory = Path(tempfile.mkdtemp(prefix="edgeguard-demo-"))
-    yield directory
+    try:
+        yield directory
+    except DemoError:
+        # Its sentence points to the logs in there.
+        raise
+    except BaseException:
+        _remove(directory)
+        raise
+    _remove(directory)
+
+
+def _remove(directory: Path) -> None:
     run_dir = directory / "run"
     if run_dir.is_symlink():
         shutil.rmtree(run_dir.resolve(), ignore_errors=True)

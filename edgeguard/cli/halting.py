@@ -118,7 +118,12 @@ def _through_guard(order: Order, place: Place, voice: Voice) -> Seen:
     if is_absent(endpoint):
         voice.tell("no_guard", f"no guard listens at {endpoint}")
         return seen
-    with Client(endpoint) as client:
+    try:
+        client = Client(endpoint)
+    except EdgeGuardError as e:
+        voice.tell("no_guard", str(e))
+        return seen
+    with client:
         command_id = client.command(
             "halt",
             operator=order.operator,

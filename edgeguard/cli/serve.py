@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from importlib.util import find_spec
 from types import FrameType
 
 import click
@@ -14,16 +15,22 @@ from edgeguard.clock import SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import UsageError
-from edgeguard.supervisor import Supervisor, roles_of, spawner
+from edgeguard.supervisor import Supervisor, ops_role, roles_of, spawner
 
 TICK_S = 0.1
 
 
 @click.command()
+@click.option(
+    "--ops/--no-ops",
+    "with_ops",
+    default=lambda: find_spec("starlette") is not None,
+    help="HTTP interface and notifications too [default: where edgeguard[ops] is installed].",
+)
 @where_options
 @pass_where
-def up(where: Where) -> int:
-    """Run the guard and its brokers together until SIGTERM or Ctrl-C."""
+def up(where: Where, *, with_ops: bool) -> int:
+    """Run guard, brokers and ops together until SIGTERM or Ctrl-C."""
     config, _ = where.load()
     paths = where.paths(config).create()
     stopping = threading.Event()
@@ -33,7 +40,10 @@ def up(where: Where) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
-    roles = roles_of(config, where.config_path().resolve(), paths)
+    config_path = where.config_path().resolve()
+    roles = roles_of(config, config_path, paths)
+    if with_ops:
+        roles.append(ops_role(config_path, paths))
     supervisor = Supervisor(roles, spawner(), SystemClock(), _tell)
     for line in places(config, paths):
         click.echo(line)

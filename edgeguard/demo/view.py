@@ -57,9 +57,7 @@ def _equity(account: Document) -> RenderableType:
 
 
 def _limits(account: Document) -> RenderableType:
-    table = Table(
-        "limit", "value", "threshold", "distance", "", title_justify="left", pad_edge=False
-    )
+    table = _table("limit", "value", "threshold", "distance", "")
     for name, limit in account.get("limits", {}).items():
         value, threshold = limit.get("value"), limit.get("threshold")
         table.add_row(
@@ -84,13 +82,17 @@ def _bar(value: object, threshold: object) -> Text:
 
 
 def _spreads(account: Document) -> RenderableType:
-    table = Table("symbol", "bid", "ask", "spread", "normal", "x normal", pad_edge=False)
+    table = _table("symbol", "bid", "ask", "spread", "normal", "x normal")
     for row in account.get("symbols", []):
         spread, normal = row.get("spread"), row.get("normal")
         times = f"{float(spread) / float(normal):.1f}" if spread and normal else ""
         cells = (_text(row.get(key)) for key in ("bid", "ask", "spread", "normal"))
         table.add_row(_text(row.get("name")), *cells, times)
     return table
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="dim")
 
 
 def _text(value: object) -> str:

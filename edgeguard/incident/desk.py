@@ -275,7 +275,7 @@ class Desk:
             has_news |= self._is_left_open(facts) and self._told.get(incident.key) != said
             if has_news or self._updates(incident, now_ns):
                 incident = self._changed(incident, updated_ns=now_ns)
-                key = f"{incident.id}:update:{now_ns}"
+                key = f"{incident.id}:update:{now_ns}:{said}"
                 self._put(incident, "update", key, templates.update(facts))
         self._told[incident.key] = said
         self._mark_flat(incident, facts)

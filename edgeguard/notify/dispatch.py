@@ -27,7 +27,9 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look at once: something was put in."""
+        # A new event for the next wait: one that stays set would be waited for without end.
         self._more.set()
+        self._more = asyncio.Event()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -64,13 +66,12 @@ class Dispatcher:
 
     async def _serve(self, channel: str) -> None:
         while True:
+            more = self._more
             if not await self.send_due(channel):
-                await self._more.wait()
+                await more.wait()
 
     async def _rest(self) -> None:
         """Wake every channel now and then, because waits come to their end."""
         while True:
             await asyncio.sleep(LOOK_S)
-            self._more.set()
-            await asyncio.sleep(0)
-            self._more.clear()
+            self.wake()

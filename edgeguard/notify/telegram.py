@@ -18,6 +18,8 @@ from edgeguard.notify.senders import ACK, Telegram
 
 POLL_S: Final = 25
 """How long Telegram may hold a poll that has nothing to tell."""
+IDLE_S: Final = 0.5
+"""Wait after a poll that brought nothing."""
 PAUSE_S: Final = 5.0
 """Wait after a poll that failed."""
 INCIDENT: Final = re.compile(r"INC-[0-9]{4}-[0-9]{3,6}")
@@ -93,12 +95,15 @@ class AckPoll:
         """Listen until cancelled."""
         while True:
             try:
-                await self.poll()
+                is_busy = await self.poll()
             except (httpx.HTTPError, msgspec.MsgspecError, TimeoutError):
                 await asyncio.sleep(PAUSE_S)
+            else:
+                # A server that does not hold an empty poll must not be asked without end.
+                await asyncio.sleep(0 if is_busy else IDLE_S)
 
-    async def poll(self) -> None:
-        """Take in what one poll brings.
+    async def poll(self) -> bool:
+        """Take in what one poll brings; return whether that was anything.
 
         Raises:
             httpx.HTTPError: Telegram cannot be reached.
@@ -108,9 +113,11 @@ class AckPoll:
         document |= {"allowed_updates": ["message", "callback_query"]}
         answer = await self._call("getUpdates", document, POLL_S + 10)
         answer.raise_for_status()
-        for update in msgspec.json.decode(answer.content, type=Updates).result:
+        updates = msgspec.json.decode(answer.content, type=Updates).result
+        for update in updates:
             self._offset = max(self._offset, update.update_id + 1)
             await self._take(update)
+        return bool(updates)
 
     async def _take(self, update: Update) -> None:
         press, text = update.callback_query, update.message

@@ -1,4 +1,7 @@
-"""The ops process: the HTTP interface first, the office beside it, until SIGTERM."""
+"""The ops process: the HTTP interface, and the office on a thread of its own, until SIGTERM.
+
+Nothing that the office does, not even an endless loop, keeps a shutdown by HTTP waiting.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import fcntl
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,7 +29,7 @@ from edgeguard.clock import Clock, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.config.secrets import Secret
-from edgeguard.errors import EdgeGuardError, InUseError
+from edgeguard.errors import EdgeGuardError, InUseError, StorageError
 from edgeguard.incident.reading import halts
 from edgeguard.notify.contacts import read_contacts
 from edgeguard.notify.database import OpsDatabase
@@ -33,6 +38,8 @@ from edgeguard.notify.senders import make_senders
 from edgeguard.ops.deadman import Deadman
 from edgeguard.ops.office import Office, OfficeParts
 
+STOP_S: Final = 3.0
+"""How long the office may take to end."""
 RETRY_S: Final = 5.0
 """Wait before an office that failed is started again."""
 DATABASE: Final = "ops.sqlite"
@@ -65,17 +72,49 @@ def run_ops(config: Config, paths: Paths, control: Control) -> int:
     return 0
 
 
+class OfficeThread:
+    """Runs a coroutine on a thread with a loop of its own."""
+
+    def __init__(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run what `work` returns, once started."""
+        self._work = work
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="edgeguard-office", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the work; a thread that does not end is left to the process's end."""
+        if self._loop is not None and self._task is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        await self._work()
+
+
 class Ops:
     """One run of the process."""
 
     def __init__(self, config: Config, paths: Paths, control: Control, clock: Clock) -> None:
         """Read tokens and contacts and bind the port, or refuse to start."""
+        self.signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        """What ends `run`; only the main thread of a process can hear any."""
         self._config = config
         self._paths = paths
         self._control = control
         self._clock = clock
         self._contacts = read_contacts(Path(config.notify.contacts or os.devnull))
-        self._database: OpsDatabase | None = None
+        self._database = self._open_database()
         self._deadman: Deadman | None = None
         self._pages = {
             account.id: halt_page.reader(paths.page(account.id), account.id)
@@ -108,25 +147,35 @@ class Ops:
         """Return where the interface listens."""
         return self._server.address
 
+    def stop(self) -> None:
+        """End `run`."""
+        self._server.stop()
+
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._server.stop)
+        for number in self.signals:
+            loop.add_signal_handler(number, self.stop)
         host, port = self.address
         tell(f"listening on {host}:{port}, {len(self._senders)} channels")
-        background = loop.create_task(self._background())
+        office = OfficeThread(self._background)
+        office.start()
         try:
             await self._server.serve()
         finally:
-            background.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await background
-            await self._client.aclose()
+            await asyncio.to_thread(office.stop)
             self._api.close()
+            if self._database is not None:
+                self._database.close()
 
     async def _background(self) -> None:
         """Run the office, and again after a failure: the interface needs none of it."""
+        try:
+            await self._office_again_and_again()
+        finally:
+            await self._client.aclose()
+
+    async def _office_again_and_again(self) -> None:
         while True:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -141,26 +190,30 @@ class Ops:
                 tell(f"the office failed and starts again in {RETRY_S:g} s: {_innermost(e)!r}")
             await asyncio.sleep(RETRY_S)
 
+    def _open_database(self) -> OpsDatabase | None:
+        """Open the interface's own connection; without one, audits go to the log."""
+        try:
+            return OpsDatabase(self._paths.state_dir / DATABASE)
+        except StorageError as e:
+            tell(str(e))
+            return None
+
     async def _office(self) -> None:
         with OpsDatabase(self._paths.state_dir / DATABASE) as database:
-            self._database = database
-            try:
-                office = Office(
-                    OfficeParts(
-                        config=self._config,
-                        paths=self._paths,
-                        contacts=self._contacts,
-                        database=database,
-                        senders=self._senders,
-                        client=self._client,
-                        status=self._status,
-                        clock=self._clock,
-                        tell=tell,
-                    )
+            office = Office(
+                OfficeParts(
+                    config=self._config,
+                    paths=self._paths,
+                    contacts=self._contacts,
+                    database=database,
+                    senders=self._senders,
+                    client=self._client,
+                    status=self._status,
+                    clock=self._clock,
+                    tell=tell,
                 )
-                await office.run()
-            finally:
-                self._database = None
+            )
+            await office.run()
 
     def _status(self) -> dict[str, Any] | None:
         """Ask the guard; None where none answers. Blocks."""

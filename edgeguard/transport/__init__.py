@@ -4,9 +4,13 @@ Only this package (and the remote gate and the reporter) imports `zmq`. It needs
 the Rust extension.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from edgeguard.transport.client import Client
 from edgeguard.transport.endpoints import CurveKeys, check_endpoint, claim_ipc
-from edgeguard.transport.pump import Pump, PumpSet
 from edgeguard.transport.sockets import (
     FEED_HWM,
     Context,
@@ -18,6 +22,9 @@ from edgeguard.transport.sockets import (
     router,
     subscriber,
 )
+
+if TYPE_CHECKING:
+    from edgeguard.transport.pump import Pump, PumpSet
 
 __all__ = [
     "FEED_HWM",
@@ -36,3 +43,11 @@ __all__ = [
     "router",
     "subscriber",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the pump on first use: it needs asyncio, which the emergency command has no time for."""
+    if name in {"Pump", "PumpSet"}:
+        return getattr(import_module("edgeguard.transport.pump"), name)
+    msg = f"module 'edgeguard.transport' has no attribute {name!r}"
+    raise AttributeError(msg)

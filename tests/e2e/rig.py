@@ -83,7 +83,7 @@ def running(folder: Path) -> Generator[Running]:
     with (folder / "up.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [
-                *(sys.executable, "-m", "edgeguard", "up"),
+                *(sys.executable, "-m", "edgeguard", "up", "--no-ops"),
                 *("--config", str(PAPER), "--state-dir", str(paths.state_dir)),
             ],
             stdin=subprocess.DEVNULL,

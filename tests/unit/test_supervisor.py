@@ -40,12 +40,12 @@ class FakeProcess:
 class Rig:
     """A supervisor over fake processes and a clock that stands still."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, is_vital: bool = True) -> None:
         self.clock = ManualClock(boot_ns=NS_PER_S)
         self.started: list[FakeProcess] = []
         self.log: list[str] = []
         self.told: list[str] = []
-        roles = [Role(name, ()) for name in names]
+        roles = [Role(name, (), is_vital) for name in names]
         self.supervisor = Supervisor(roles, self._spawn, self.clock, self.told.append)
 
     def _spawn(self, role: Role) -> Process:
@@ -96,6 +96,17 @@ def test_what_cannot_start_at_all_is_reported() -> None:
     rig.started[-1].code = 4
     rig.supervisor.tick()
     assert rig.supervisor.hopeless == 4
+
+
+def test_who_is_not_vital_takes_nobody_down() -> None:
+    """The ops process without a token or a port leaves the guard alone, and is tried again."""
+    rig = Rig("ops", is_vital=False)
+    rig.supervisor.tick()
+    rig.started[-1].code = 3
+    rig.supervisor.tick()
+    assert rig.supervisor.hopeless is None
+    rig.pass_time(BACKOFF_S_MAX)
+    assert len(rig.started) == 2
 
 
 def test_the_same_code_after_health_is_no_reason_to_give_up() -> None:

@@ -32,10 +32,17 @@ pub(crate) struct Bare {
 impl Bare {
     /// Starts with the same positions as the engine's workload.
     pub(crate) fn new(symbols: usize, positions: usize) -> Self {
-        let mut all = vec![Symbol { mid: 277_400, average: 12.0, ..Symbol::default() }; symbols];
+        let mut all = vec![
+            Symbol {
+                mid: 277_400,
+                average: 12.0,
+                ..Symbol::default()
+            };
+            symbols
+        ];
         for at in 0..positions {
             let symbol = &mut all[at % symbols];
-            if (at / symbols) % 2 == 0 {
+            if (at / symbols).is_multiple_of(2) {
                 symbol.long += 1;
                 symbol.cost += 138_694;
             } else {
@@ -43,15 +50,30 @@ impl Bare {
                 symbol.cost -= 138_694;
             }
         }
-        Self { symbols: all, equity: 100_000_000, day_floor: 10_000_000, peak_floor: 10_000_000, breaches: 0 }
+        Self {
+            symbols: all,
+            equity: 100_000_000,
+            day_floor: 10_000_000,
+            peak_floor: 10_000_000,
+            breaches: 0,
+        }
     }
 
     /// Takes one quote.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "points are small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "points are small"
+    )]
     pub(crate) fn take(&mut self, quote: &Quote, now: i64) {
-        let Some(symbol) = self.symbols.get_mut(quote.symbol) else { return };
-        let (bid, ask) = ((quote.bid * 1e5 + 0.5) as i64, (quote.ask * 1e5 + 0.5) as i64);
+        let Some(symbol) = self.symbols.get_mut(quote.symbol) else {
+            return;
+        };
+        let (bid, ask) = (
+            (quote.bid * 1e5 + 0.5) as i64,
+            (quote.ask * 1e5 + 0.5) as i64,
+        );
         if bid <= 0 || bid > ask || quote.stamp < symbol.stamp {
             self.breaches += 1;
             return;
@@ -70,7 +92,8 @@ impl Bare {
         let spread = (ask - bid) as f64;
         let is_wide = spread > symbol.average * 5.0;
         symbol.average += (spread - symbol.average) * 0.001;
-        self.breaches += u64::from(self.equity < self.day_floor || self.equity < self.peak_floor || is_wide);
+        self.breaches +=
+            u64::from(self.equity < self.day_floor || self.equity < self.peak_floor || is_wide);
     }
 
     /// Takes one batch.

@@ -54,19 +54,36 @@ impl Workload {
         let config = config_json(shape);
         let mut engine = Engine::new(config.as_bytes(), "hash", false, &BTreeMap::new()).unwrap();
         engine.register_source("bench");
-        let mut now = Now { wall_ns: START_NS, boot_ns: START_NS };
-        let flags = engine.on_frame(&snapshot(shape), now, Origin::default()).unwrap();
+        let mut now = Now {
+            wall_ns: START_NS,
+            boot_ns: START_NS,
+        };
+        let flags = engine
+            .on_frame(&snapshot(shape), now, Origin::default())
+            .unwrap();
         assert!(!flags.has(edgeguard_core::engine::Flags::MALFORMED));
         let quotes = quotes(shape.symbols);
-        let frames = quotes.chunks(BATCH).map(|chunk| frame(chunk, "A")).collect();
+        let frames = quotes
+            .chunks(BATCH)
+            .map(|chunk| frame(chunk, "A"))
+            .collect();
         now.wall_ns += FRAME_NS;
         now.boot_ns += FRAME_NS;
-        let mut workload = Self { engine, frames, quotes, now, at: 0 };
+        let mut workload = Self {
+            engine,
+            frames,
+            quotes,
+            now,
+            at: 0,
+        };
         for _ in 0..FRAMES * 50 {
             workload.step();
         }
         let lines: Vec<_> = workload.engine.take_decisions();
-        assert!(lines.is_empty(), "the market must break no limit, broke {lines:?}");
+        assert!(
+            lines.is_empty(),
+            "the market must break no limit, broke {lines:?}"
+        );
         workload
     }
 
@@ -82,7 +99,10 @@ impl Workload {
     /// Sends one frame of 128 quotes through the engine.
     pub(crate) fn step(&mut self) -> u32 {
         let (at, now) = self.next();
-        self.engine.on_frame(&self.frames[at], now, Origin::default()).unwrap().0
+        self.engine
+            .on_frame(&self.frames[at], now, Origin::default())
+            .unwrap()
+            .0
     }
 }
 
@@ -124,7 +144,12 @@ fn quotes(symbols: usize) -> Vec<Quote> {
             let spread = 8 + i64::try_from(random.below(8)).unwrap();
             let (bid, ask) = (mids[symbol], mids[symbol] + spread);
             #[allow(clippy::cast_precision_loss, reason = "six digits")]
-            Quote { symbol, bid: bid as f64 / 1e5, ask: ask as f64 / 1e5, stamp: 0 }
+            Quote {
+                symbol,
+                bid: bid as f64 / 1e5,
+                ask: ask as f64 / 1e5,
+                stamp: 0,
+            }
         })
         .collect()
 }
@@ -169,7 +194,14 @@ fn snapshot(shape: Shape) -> Vec<u8> {
         integer(&mut out, at as u64 + 1);
         integer(&mut out, at as u64 + 1);
         text(&mut out, &name(at % shape.symbols));
-        text(&mut out, if (at / shape.symbols) % 2 == 0 { "buy" } else { "sell" });
+        text(
+            &mut out,
+            if (at / shape.symbols).is_multiple_of(2) {
+                "buy"
+            } else {
+                "sell"
+            },
+        );
         for amount in ["0.01", "1.38700", "1.38694", "0.00", "0.00"] {
             text(&mut out, amount);
         }

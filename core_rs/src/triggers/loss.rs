@@ -50,6 +50,13 @@ pub fn exceeds(loss: i128, base: i128, limit: &Threshold, percent: i128) -> bool
     left > right
 }
 
+/// Returns the largest equity at which `start - equity > threshold x base x percent / 100`.
+fn last_exceeding(start: i128, base: i128, limit: &Threshold, percent: i128) -> i128 {
+    let unit = pow10(u32::from(limit.value.scale())).unwrap_or(i128::MAX).saturating_mul(100);
+    let share = limit.value.mantissa().saturating_mul(base).saturating_mul(percent);
+    start.saturating_sub(share.div_euclid(unit)).saturating_sub(1)
+}
+
 /// How the equity of an evaluation came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -163,6 +170,34 @@ impl LossTrigger {
                 }
             }
         }
+    }
+
+    /// Returns bounds of equity in minor units, exclusive, between which this trigger does nothing: it neither
+    /// breaks, warns nor re-arms a band.
+    pub fn inert(&self, reading: Reading, equity: i128, lock_floor: Option<i128>) -> (i128, i128) {
+        if self.status == Status::Halted {
+            return (i128::MIN, i128::MAX);
+        }
+        // loss = start - equity.
+        let start = reading.loss.saturating_add(equity);
+        let limit = &self.owner.limit;
+        let mut low = i128::MIN;
+        let mut high = i128::MAX;
+        if self.status == Status::Clear {
+            let mut broken = last_exceeding(start, reading.base, limit, 100);
+            if let Some(floor) = lock_floor {
+                broken = broken.min(floor);
+            }
+            low = broken.max(0);
+        }
+        for (armed, band) in self.armed.iter().zip(BANDS) {
+            if *armed && self.status == Status::Clear {
+                low = low.max(last_exceeding(start, reading.base, limit, band));
+            } else if !*armed {
+                high = high.min(last_exceeding(start, reading.base, limit, band / 2).saturating_add(1));
+            }
+        }
+        (low, high)
     }
 
     /// Returns whether a breach at this reading would fire.

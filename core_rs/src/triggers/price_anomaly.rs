@@ -57,7 +57,6 @@ pub struct SpreadWatch {
     paused_at: i64,
     frozen: Option<Bounds>,
     hold_since: Option<i64>,
-    last_spread: i64,
     timer: Timer,
 }
 
@@ -66,7 +65,7 @@ impl SpreadWatch {
     pub fn new(facts: NormalFacts, limits: &Limits) -> Self {
         Self {
             facts,
-            window: Window::new(limits.spread_window_ns),
+            window: Window::new(limits.spread_window_ns, limits.spread_sample_ns),
             status: Status::Clear,
             sticky: false,
             budget: ReleaseBudget::new(limits.releases_per_hour),
@@ -77,7 +76,6 @@ impl SpreadWatch {
             paused_at: 0,
             frozen: None,
             hold_since: None,
-            last_spread: 0,
             timer: Timer::default(),
         }
     }
@@ -103,9 +101,19 @@ impl SpreadWatch {
         self.bounds.map(|bounds| bounds.normal)
     }
 
-    /// Returns the spread of the last accepted tick.
-    pub const fn last_spread(&self) -> i64 {
-        self.last_spread
+    /// Returns whether anomalous ticks are being counted.
+    pub const fn is_counting(&self) -> bool {
+        self.run != 0
+    }
+
+    /// Returns the largest spread that is not anomalous.
+    pub fn anomalous_above(&self) -> i64 {
+        self.bounds.map_or(i64::MAX, |bounds| bounds.anomalous_above)
+    }
+
+    /// Returns the boot time from which an ordinary tick needs `on_tick`.
+    pub fn slow_from(&self) -> i64 {
+        self.bounds_until.min(self.next_sample)
     }
 
     /// Returns the samples.
@@ -116,8 +124,10 @@ impl SpreadWatch {
     /// Takes samples back from storage, oldest first.
     pub fn restore(&mut self, samples: impl Iterator<Item = (i64, i64)>, limits: &Limits) {
         for (at, spread) in samples {
-            self.window.push(at, spread);
-            self.next_sample = interval_end(at, limits.spread_sample_ns);
+            if at >= self.next_sample {
+                self.window.push(at, spread);
+                self.next_sample = interval_end(at, limits.spread_sample_ns);
+            }
         }
         self.bounds_until = i64::MIN;
     }
@@ -142,14 +152,13 @@ impl SpreadWatch {
     #[inline]
     pub fn on_tick(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
         let now = ctx.now.boot_ns;
-        self.last_spread = spread;
         if self.status == Status::Clear {
             self.refresh(now, step);
             let quiet = self.bounds.is_none_or(|bounds| spread <= bounds.anomalous_above);
             if quiet {
                 self.run = 0;
                 if now >= self.next_sample {
-                    self.sample(now, spread, step.limits);
+                    self.sample(now, spread, step);
                 }
                 return;
             }
@@ -188,7 +197,7 @@ impl SpreadWatch {
             self.timer.clear();
         }
         if !is_frozen && now.boot_ns >= self.next_sample {
-            self.sample(now.boot_ns, spread, step.limits);
+            self.sample(now.boot_ns, spread, step);
         }
     }
 
@@ -216,7 +225,7 @@ impl SpreadWatch {
     }
 
     /// The quiet time is over: the pause ends unless the market was closed within it.
-    pub fn on_deadline(&mut self, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+    pub fn on_deadline(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
         let Some(since) = self.hold_since.take() else {
             return;
         };
@@ -230,7 +239,7 @@ impl SpreadWatch {
         self.status = Status::Clear;
         self.run = 0;
         self.budget.spend(now.boot_ns);
-        ctx.out.push(self.finding(Action::Release, self.last_spread, symbol, step.limits, ctx));
+        ctx.out.push(self.finding(Action::Release, spread, symbol, step.limits, ctx));
         self.bounds_until = i64::MIN;
     }
 
@@ -247,15 +256,15 @@ impl SpreadWatch {
         let limits = step.limits;
         let profile = self.facts.profile_at(step.bucket.number);
         let median = if self.window.len() >= limits.spread_samples_min { self.window.lower_median() } else { None };
-        let known = median.or(self.facts.configured).max(profile);
-        let known = if median.is_some() || self.facts.configured.is_some() { known } else { profile };
-        if let Some(known) = known {
+        if let Some(known) = median.or(self.facts.configured).max(profile) {
             let normal = known.max(self.facts.floor);
-            self.bounds = Some(Bounds {
-                normal,
-                anomalous_above: limits.spread_multiple.value.floor_mul(normal),
-                clear_at: limits.spread_clear_multiple.floor_mul(normal),
-            });
+            if self.bounds.is_none_or(|bounds| bounds.normal != normal) {
+                self.bounds = Some(Bounds {
+                    normal,
+                    anomalous_above: limits.spread_multiple.value.floor_mul(normal),
+                    clear_at: limits.spread_clear_multiple.floor_mul(normal),
+                });
+            }
         } else if self.status == Status::Clear {
             self.bounds = None;
         } else {
@@ -265,10 +274,10 @@ impl SpreadWatch {
         self.bounds_until = self.window.next_expiry().min(bucket_until);
     }
 
-    fn sample(&mut self, now: i64, spread: i64, limits: &Limits) {
+    fn sample(&mut self, now: i64, spread: i64, step: &Step<'_>) {
         self.window.push(now, spread);
-        self.next_sample = interval_end(now, limits.spread_sample_ns);
-        self.bounds_until = i64::MIN;
+        self.next_sample = interval_end(now, step.limits.spread_sample_ns);
+        self.recompute(now, step);
     }
 
     fn finding(&self, action: Action, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
@@ -297,8 +306,8 @@ pub struct Step<'a> {
 }
 
 /// Returns a line of this trigger at the last spread.
-pub fn pause_finding(watch: &SpreadWatch, action: Action, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
-    watch.finding(action, watch.last_spread, symbol, limits, ctx)
+pub fn pause_finding(watch: &SpreadWatch, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
+    watch.finding(Action::Release, spread, symbol, limits, ctx)
 }
 
 fn was_open(session: &mut Session, since: i64, until: i64, now: Now) -> bool {

@@ -75,6 +75,7 @@ pub struct JumpLimit {
     mantissa: u128,
     unit: u128,
     narrow: Option<(u64, u64)>,
+    shift: u32,
 }
 
 impl JumpLimit {
@@ -83,7 +84,15 @@ impl JumpLimit {
         let mantissa = fraction.mantissa().unsigned_abs();
         let unit = pow10(u32::from(fraction.scale())).unwrap_or(i128::MAX).unsigned_abs();
         let narrow = u64::try_from(mantissa).ok().zip(u64::try_from(unit).ok());
-        Self { mantissa, unit, narrow }
+        // The largest power of one half that is not above the fraction.
+        let shift = (0..63).find(|shift| mantissa.saturating_mul(1 << shift) >= unit).unwrap_or(63);
+        Self { mantissa, unit, narrow, shift }
+    }
+
+    /// Returns true only when `holds` is true, at the price of a shift; false says nothing.
+    #[inline]
+    pub const fn surely_holds(&self, a: i64, b: i64) -> bool {
+        a.wrapping_sub(b).wrapping_abs() <= b >> self.shift
     }
 
     /// Returns whether `|a - b| <= fraction x b`, for mids doubled alike.
@@ -100,68 +109,48 @@ impl JumpLimit {
     }
 }
 
-/// The filter of one symbol: its last accepted quote, its suspect, its last stamp.
-#[derive(Clone, Copy, Debug)]
-pub struct TickFilter {
-    /// Last accepted quote.
-    pub accepted: Option<Quote>,
-    /// Latest suspect.
-    pub suspect: Option<Quote>,
-    /// Stamp of the last valid tick.
-    pub stamp: i64,
+/// Checks what makes a tick bad.
+///
+/// # Errors
+/// The first cause that holds.
+#[inline]
+pub fn check(bid: Option<i64>, ask: Option<i64>, stamp: i64, last_stamp: i64) -> Result<Quote, BadCause> {
+    let (Some(bid), Some(ask)) = (bid, ask) else {
+        return Err(BadCause::NonFinite);
+    };
+    if bid <= 0 || ask <= 0 {
+        return Err(BadCause::NotPositive);
+    }
+    if bid > ask {
+        return Err(BadCause::Crossed);
+    }
+    if stamp < last_stamp {
+        return Err(BadCause::Back);
+    }
+    Ok(Quote { bid, ask })
 }
 
-impl Default for TickFilter {
-    fn default() -> Self {
-        Self { accepted: None, suspect: None, stamp: i64::MIN }
-    }
-}
-
-impl TickFilter {
-    /// Checks what makes a tick bad.
-    ///
-    /// # Errors
-    /// The first cause that holds.
-    #[inline]
-    pub fn check(&self, bid: Option<i64>, ask: Option<i64>, stamp: i64) -> Result<Quote, BadCause> {
-        let (Some(bid), Some(ask)) = (bid, ask) else {
-            return Err(BadCause::NonFinite);
-        };
-        if bid <= 0 || ask <= 0 {
-            return Err(BadCause::NotPositive);
+/// Says what becomes of a valid tick, and keeps or drops the suspect.
+#[inline]
+pub fn take(quote: Quote, accepted: Option<Quote>, suspect: &mut Option<Quote>, limit: &JumpLimit) -> Verdict {
+    let Some(accepted) = accepted else {
+        return Verdict::Accept;
+    };
+    let mid = quote.double_mid();
+    let near = limit.holds(mid, accepted.double_mid());
+    match *suspect {
+        None if near => Verdict::Accept,
+        None => {
+            *suspect = Some(quote);
+            Verdict::SuspectFirst
         }
-        if bid > ask {
-            return Err(BadCause::Crossed);
+        Some(known) if near || limit.holds(mid, known.double_mid()) => {
+            *suspect = None;
+            Verdict::AcceptResolved
         }
-        if stamp < self.stamp {
-            return Err(BadCause::Back);
-        }
-        Ok(Quote { bid, ask })
-    }
-
-    /// Takes a valid tick and says what becomes of it. The accepted quote itself is set by `accept`.
-    #[inline]
-    pub fn take(&mut self, quote: Quote, stamp: i64, limit: &JumpLimit) -> Verdict {
-        self.stamp = stamp;
-        let Some(accepted) = self.accepted else {
-            return Verdict::Accept;
-        };
-        let mid = quote.double_mid();
-        let near = limit.holds(mid, accepted.double_mid());
-        match self.suspect {
-            None if near => Verdict::Accept,
-            None => {
-                self.suspect = Some(quote);
-                Verdict::SuspectFirst
-            }
-            Some(suspect) if near || limit.holds(mid, suspect.double_mid()) => {
-                self.suspect = None;
-                Verdict::AcceptResolved
-            }
-            Some(_) => {
-                self.suspect = Some(quote);
-                Verdict::SuspectNext
-            }
+        Some(_) => {
+            *suspect = Some(quote);
+            Verdict::SuspectNext
         }
     }
 }
@@ -177,32 +166,44 @@ mod tests {
     #[test]
     fn exactly_two_percent_is_no_jump_and_a_point_more_is() {
         let limit = JumpLimit::new(Decimal::new(2, 2));
-        let mut filter = TickFilter { accepted: Some(quote(100_000)), ..TickFilter::default() };
-        assert_eq!(filter.take(quote(102_000), 1, &limit), Verdict::Accept);
-        assert_eq!(filter.take(quote(102_001), 2, &limit), Verdict::SuspectFirst);
-        assert_eq!(filter.take(quote(150_000), 3, &limit), Verdict::SuspectNext);
-        assert_eq!(filter.take(quote(150_001), 4, &limit), Verdict::AcceptResolved);
-        assert_eq!(filter.suspect, None);
+        let (last, mut suspect) = (Some(quote(100_000)), None);
+        assert_eq!(take(quote(102_000), last, &mut suspect, &limit), Verdict::Accept);
+        assert_eq!(take(quote(102_001), last, &mut suspect, &limit), Verdict::SuspectFirst);
+        assert_eq!(take(quote(150_000), last, &mut suspect, &limit), Verdict::SuspectNext);
+        assert_eq!(take(quote(150_001), last, &mut suspect, &limit), Verdict::AcceptResolved);
+        assert_eq!(suspect, None);
     }
 
     #[test]
     fn the_distance_to_a_suspect_is_measured_from_the_suspect() {
         let limit = JumpLimit::new(Decimal::new(2, 2));
-        let mut filter = TickFilter { accepted: Some(quote(100_000)), ..TickFilter::default() };
-        filter.take(quote(200_000), 1, &limit);
-        assert_eq!(filter.take(quote(204_001), 2, &limit), Verdict::SuspectNext);
-        assert_eq!(filter.take(quote(199_921), 3, &limit), Verdict::AcceptResolved);
-        filter.take(quote(200_000), 4, &limit);
-        assert_eq!(filter.take(quote(100_001), 5, &limit), Verdict::AcceptResolved);
+        let (last, mut suspect) = (Some(quote(100_000)), Some(quote(200_000)));
+        assert_eq!(take(quote(204_001), last, &mut suspect, &limit), Verdict::SuspectNext);
+        assert_eq!(take(quote(199_921), last, &mut suspect, &limit), Verdict::AcceptResolved);
+        suspect = Some(quote(200_000));
+        assert_eq!(take(quote(100_001), last, &mut suspect, &limit), Verdict::AcceptResolved);
+    }
+
+    #[test]
+    fn what_the_quick_test_lets_pass_is_no_jump() {
+        for (mantissa, scale) in [(2, 2), (3, 3), (5, 1), (1, 0), (25, 4), (0, 0)] {
+            let limit = JumpLimit::new(Decimal::new(mantissa, scale));
+            for last in [1, 7, 64, 277_400, 1_000_000_007] {
+                for step in [0, 1, 2, 5, 100, 5_000, 20_000_000] {
+                    for mid in [last + step, last - step] {
+                        assert!(!limit.surely_holds(mid, last) || limit.holds(mid, last), "{mid} {last}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn bad_ticks_name_their_cause() {
-        let filter = TickFilter { stamp: 10, ..TickFilter::default() };
-        assert_eq!(filter.check(None, Some(1), 10), Err(BadCause::NonFinite));
-        assert_eq!(filter.check(Some(0), Some(1), 10), Err(BadCause::NotPositive));
-        assert_eq!(filter.check(Some(2), Some(1), 10), Err(BadCause::Crossed));
-        assert_eq!(filter.check(Some(1), Some(1), 9), Err(BadCause::Back));
-        assert_eq!(filter.check(Some(1), Some(1), 10), Ok(quote(1)));
+        assert_eq!(check(None, Some(1), 10, 10), Err(BadCause::NonFinite));
+        assert_eq!(check(Some(0), Some(1), 10, 10), Err(BadCause::NotPositive));
+        assert_eq!(check(Some(2), Some(1), 10, 10), Err(BadCause::Crossed));
+        assert_eq!(check(Some(1), Some(1), 9, 10), Err(BadCause::Back));
+        assert_eq!(check(Some(1), Some(1), 10, 10), Ok(quote(1)));
     }
 }

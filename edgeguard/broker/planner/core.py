@@ -10,21 +10,22 @@ from collections.abc import Sequence
 from heapq import heappush
 
 from edgeguard.broker.planner.flatness import judge_flat, remaining
-from edgeguard.broker.planner.intake import is_synced, needs_history, take_observation
+from edgeguard.broker.planner.intake import is_synced, take_observation
+from edgeguard.broker.planner.invariants import hold, there
 from edgeguard.broker.planner.legs import Leg, OrderLeg, Own
 from edgeguard.broker.planner.model import (
     Action,
+    Identity,
     Idle,
-    Intent,
     Look,
     Note,
     Observation,
-    Observe,
+    Past,
     Policy,
     Scope,
     Send,
-    Wait,
 )
+from edgeguard.broker.planner.reads import observe, observe_later, observe_or_wait
 from edgeguard.broker.planner.replies import Sent, take_answer
 from edgeguard.broker.planner.requests import (
     PRICED,
@@ -32,8 +33,14 @@ from edgeguard.broker.planner.requests import (
     close_request,
     delete_request,
 )
-from edgeguard.broker.planner.state import Run, State
-from edgeguard.broker.planner.waits import close_market, may_send, note_flags, note_tick, say_waiting
+from edgeguard.broker.planner.state import Bucket, Run, State
+from edgeguard.broker.planner.waits import (
+    close_market,
+    may_send,
+    note_flags,
+    note_tick,
+    say_waiting,
+)
 from edgeguard.broker.planner.work import (
     Job,
     Queue,
@@ -47,10 +54,6 @@ from edgeguard.broker.planner.work import (
 from edgeguard.broker.retcodes import Answer
 from edgeguard.broker.rows import AccountRow, SendRow, SymbolRow, TickRow
 
-IDLE_READS_NS = (20_000_000, 50_000_000, 100_000_000, 200_000_000, 500_000_000, 1_000_000_000)
-"""Pauses between reads while nothing can be sent; back to the first one at every progress."""
-READ_RETRY_NS = (50_000_000, 1_000_000_000)
-"""First and longest pause after a read that failed; it doubles in between."""
 LOOK_RETRY_NS = 1_000_000_000
 """Pause between looks at a symbol that is closed."""
 STUCK_NAMED = 5
@@ -65,29 +68,19 @@ class Planner:
     an action is being carried out: it only speaks.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        login: int,
-        server: str,
-        trade_mode: int,
-        next_intent: int = 1,
-        adopted: Sequence[Intent] = (),
-    ) -> None:
+    def __init__(self, policy: Policy, identity: Identity, past: Past) -> None:
         """Start without a run.
 
         Args:
             policy: every bound.
-            login: the account that may be traded, as configured.
-            server: its server.
-            trade_mode: its mode in the vendor's numbers (0 demo, 1 contest, 2 real).
-            next_intent: first number for new intents; higher than any before.
-            adopted: intents of an earlier life that have no end yet.
+            identity: the account that may be traded, as configured.
+            past: what earlier lives left.
         """
-        self._st = State(policy, next_intent)
-        self._st.adopted = list(adopted)
-        self._identity = (login, server, trade_mode)
+        bucket = Bucket(policy.appeared_burst, policy.appeared_refill_ns)
+        self._st = State(policy, past.next_intent, bucket)
+        self._st.adopted = list(past.unresolved)
+        self._st.adopted_filled = list(past.filled)
+        self._identity = identity
         self._queue = Queue()
         self._symbols: tuple[str, ...] = ()
         # Rules that have just become known change risks and pairs.
@@ -188,8 +181,7 @@ class Planner:
 
     def answered(self, now_ns: int, answer: Answer, row: SendRow | None) -> None:
         """Take in what became of the request in flight."""
-        sent = self._sent
-        assert sent is not None
+        sent = there(self._sent, "the request in flight")
         self._sent = None
         take_answer(self._st, now_ns, sent, answer, row)
         self._st.idle_reads = 0
@@ -210,14 +202,14 @@ class Planner:
     def next(self, now_ns: int) -> Action:
         """Return what to do now."""
         st = self._st
-        assert self._sent is None
+        hold(self._sent is None, "one request is in flight at a time")
         self.tick(now_ns)
         if not self.is_working:
             return Idle()
         if st.obs is None:
-            return self._observe_or_wait(now_ns)
+            return observe_or_wait(st, now_ns)
         if st.stale or now_ns - st.obs.start_ns > st.policy.observation_age_ns:
-            return self._observe(now_ns)
+            return observe(st, now_ns)
         if any(run.flat_ns is None for run in st.runs.values()):
             look = self._look_first(now_ns)
             if look is not None:
@@ -228,10 +220,10 @@ class Planner:
             send = self._send(now_ns)
             if send is not None:
                 return send
-        return self._observe_later(now_ns)
+        return observe_later(st, now_ns)
 
     def _look_first(self, now_ns: int) -> Look | None:
-        """Return a look that the plan needs: rules of a symbol, or a sign of a closed one's life."""
+        """Return a look that the plan needs: a symbol's rules, or a sign of a closed one's life."""
         st = self._st
         for symbol in self._symbols:
             market = st.market(symbol)
@@ -308,63 +300,17 @@ class Planner:
         if leg.row is not None:
             heappush(self._queue.jobs, single_job(self._st, leg))
 
-    # Reads.
-
-    def _observe_or_wait(self, now_ns: int) -> Action:
-        """Read again after a failed read, at a bounded rate."""
-        st = self._st
-        if st.observe_fails == 0 and not st.identity_fault:
-            return self._observe(now_ns)
-        first, longest = READ_RETRY_NS
-        pause = min(longest, first << min(st.observe_fails, 10))
-        due = st.observe_ns + (longest if st.identity_fault else pause)
-        return self._observe(now_ns) if now_ns >= due else Wait(due)
-
-    def _observe_later(self, now_ns: int) -> Action:
-        """Read again when a pause is over, a retry is due, or the settle time has passed."""
-        st = self._st
-        pause = IDLE_READS_NS[min(st.idle_reads, len(IDLE_READS_NS) - 1)]
-        due = st.observe_ns + pause
-        retries = [leg.pace.next_ns for leg in st.legs.values() if leg.row is not None]
-        retries += [order.pace.next_ns for order in st.orders.values()]
-        retries += [st.busy_ns]
-        coming = [when for when in retries if now_ns < when < due]
-        if coming:
-            due = min(coming)
-        settling = [run.empty_ns for run in st.runs.values() if run.empty_ns and not run.flat_ns]
-        if settling and not st.unresolved:
-            due = min(settling) + st.policy.settle_ns
-        if now_ns < due:
-            return Wait(due)
-        st.idle_reads += 1
-        return self._observe(now_ns)
-
-    def _observe(self, now_ns: int) -> Observe:
-        """Return a read, with history where only that can tell what became of a request."""
-        st = self._st
-        found: dict[int, None] = {}
-        needed = bool(st.adopted)
-        for leg in st.legs.values():
-            if needs_history(st, leg, now_ns):
-                needed = True
-                found[leg.identifier] = None
-        for order in st.orders.values():
-            if order.seen != st.seen and any(own.state != "done" for own in order.owns):
-                needed = True
-        for intent in st.adopted:
-            if intent.identifier:
-                found[intent.identifier] = None
-        return Observe(evidence=needed, identifiers=tuple(found))
-
     # Judgement.
 
     def _identity_fault(self, account: AccountRow) -> str:
-        found = (account.login, account.server, account.trade_mode)
-        if found == self._identity:
+        found = Identity(account.login, account.server, account.trade_mode)
+        wanted = self._identity
+        if found == wanted:
             return ""
         return (
-            f"the terminal shows account {found[0]} on {found[1]} (mode {found[2]}), configured is "
-            f"{self._identity[0]} on {self._identity[1]} (mode {self._identity[2]}): nothing is sent"
+            f"the terminal shows account {found.login} on {found.server} (mode {found.trade_mode}),"
+            f" configured is {wanted.login} on {wanted.server} (mode {wanted.trade_mode}):"
+            " nothing is sent"
         )
 
     def _forget_empty(self) -> None:

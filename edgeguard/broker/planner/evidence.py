@@ -2,7 +2,7 @@
 
 An answer that names a deal is evidence by itself. For everything else, in order: working orders,
 deals, orders in history. Nothing found is no proof: only time plus two good reads without a trace
-is, and on a hedging account merely the leave to ask again, because the server refuses doubles there.
+is, and on a hedging account first the leave to ask again, because the server refuses doubles.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ def judge_history(own: Own, leg: Leg, court: Court) -> Verdict | None:
     evidence = court.obs.evidence
     if evidence is None or own.answered_ns > court.obs.start_ns:
         return None
+    return _judge(own, leg, court, evidence)
+
+
+def _judge(own: Own, leg: Leg, court: Court, evidence: Evidence) -> Verdict | None:
     if any(own.marks(row) for row in court.obs.orders):
         own.traces_missing = 0
         return None
@@ -81,15 +85,19 @@ def judge_history(own: Own, leg: Leg, court: Court) -> Verdict | None:
         end: End = "PARTIAL" if filled else "REJECTED"
         return Verdict(end, filled, f"order {order.ticket} ended in history")
     if filled:
-        # The deals may still be coming in: only a second read with the same total ends it.
-        own.traces_missing += 1
-        if own.traces_missing >= TRACELESS_READS:
-            return Verdict("PARTIAL", filled, "deals show it")
-        return None
+        return _judge_partial(own, filled)
     if order is not None:
         own.traces_missing = 0
         return None
     return _judge_traceless(own, leg, court)
+
+
+def _judge_partial(own: Own, filled: int) -> Verdict | None:
+    """End a partial fill at its second sight: the deals may still be coming in at the first."""
+    own.traces_missing += 1
+    if own.traces_missing < TRACELESS_READS:
+        return None
+    return Verdict("PARTIAL", filled, "deals show it")
 
 
 def _own_order(own: Own, evidence: Evidence) -> OrderRow | None:
@@ -103,20 +111,15 @@ def _judge_traceless(own: Own, leg: Leg, court: Court) -> Verdict | None:
     own.traces_missing += 1
     if own.traces_missing < TRACELESS_READS:
         return None
+    policy = court.policy
     waited_ns = court.now_ns - own.answered_ns
-    if court.hedging:
-        if leg.row is None:
-            return Verdict(
-                "PROVEN_NOT_SENT", 0, "the position is gone, and a late close of it is refused"
-            )
-        if waited_ns >= court.policy.hedging_resend_ns:
-            own.is_released = True
-        if waited_ns < court.policy.netting_quarantine_ns:
-            return None
-    elif waited_ns < court.policy.netting_quarantine_ns:
+    if court.hedging and leg.row is None:
+        return Verdict("PROVEN_NOT_SENT", 0, "the position is gone, and a late close is refused")
+    if court.hedging and waited_ns >= policy.hedging_resend_ns:
+        own.is_released = True
+    if waited_ns < policy.netting_quarantine_ns:
         return None
-    if not court.hedging and court.policy.netting_unknown == "operator":
+    if not court.hedging and policy.netting_unknown == "operator":
         leg.blocked = f"request {own.intent.id} left no trace; an operator has to decide"
         return Verdict("ESCALATED", 0, leg.blocked)
-    seconds = court.policy.netting_quarantine_ns // 1_000_000_000
-    return Verdict("PROVEN_NOT_SENT", 0, f"no trace in {seconds} s")
+    return Verdict("PROVEN_NOT_SENT", 0, f"no trace in {policy.netting_quarantine_ns / 1e9:g} s")

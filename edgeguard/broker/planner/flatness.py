@@ -98,16 +98,12 @@ def remaining(st: State, run: Run) -> list[Remaining]:
 
 def why_left(st: State, leg: Leg) -> str:
     """Return the reason why a position is still there."""
-    if st.account_closed:
-        return st.account_closed
-    market = st.market(leg.symbol)
-    if leg.blocked:
-        return leg.blocked
-    if market.closed:
-        return market.closed
+    why = st.account_closed or leg.blocked or st.market(leg.symbol).closed
+    if why:
+        return why
     if leg.locked:
         return "a request for it has no known outcome yet"
-    if leg.cap is not None:
+    if leg.cap is not None and leg.available == 0:
         return "closed, but the terminal still lists it"
     if is_fifo(st, leg.symbol) and not leg.pace.cause:
         return "an older position of the symbol has to close first"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.planner import evidence as ev
-from edgeguard.broker.planner.legs import Leg, OrderLeg, Own
+from edgeguard.broker.planner.legs import Key, Leg, OrderLeg, Own
 from edgeguard.broker.planner.model import (
     MAGIC_BASE,
     MAGIC_SPAN,
+    Intent,
     Observation,
     PendingsGone,
     Resolved,
@@ -30,11 +31,21 @@ def take_observation(st: State, now_ns: int, obs: Observation) -> None:
     _adopt(st, now_ns)
     _list_positions(st, now_ns, obs)
     _list_orders(st, now_ns, obs)
-    court = ev.Court(now_ns, obs, st.policy, st.hedging, is_synced(st, now_ns))
+    _settle_all(st, ev.Court(now_ns, obs, st.policy, st.hedging, is_synced(st, now_ns)))
+    for run in st.runs.values():
+        run.known = True
+        if not run.pendings_gone and not st.orders:
+            run.pendings_gone = True
+            st.notes.append(PendingsGone(run.id, obs.end_ns))
+    _watch_reversal(st, now_ns, obs)
+
+
+def _settle_all(st: State, court: ev.Court) -> None:
+    """Settle every leg with something open, and every order that is gone."""
     for leg in list(st.legs.values()):
         if leg.seen != st.seen and leg.row is not None:
             leg.unlist()
-            st.progress(now_ns)
+            st.progress(court.now_ns)
         if leg.owns or leg.cap is not None or leg.row is None:
             _settle(st, leg, court)
     for ticket, order in list(st.orders.items()):
@@ -42,13 +53,7 @@ def take_observation(st: State, now_ns: int, obs: Observation) -> None:
             _settle_order(st, order, court)
             if not order.owns:
                 del st.orders[ticket]
-                st.progress(now_ns)
-    for run in st.runs.values():
-        run.known = True
-        if not run.pendings_gone and not st.orders:
-            run.pendings_gone = True
-            st.notes.append(PendingsGone(run.id, obs.end_ns))
-    _watch_reversal(st, now_ns, obs)
+                st.progress(court.now_ns)
 
 
 def is_synced(st: State, now_ns: int) -> bool:
@@ -66,7 +71,10 @@ def needs_history(st: State, leg: Leg, now_ns: int) -> bool:
         if own.is_released and listed and waited < st.policy.netting_quarantine_ns:
             continue
         return True
-    return listed and leg.cap is not None and now_ns - leg.cap_ns > st.policy.lag_ns
+    if not listed or leg.cap is None:
+        return False
+    # On a netting account every further request needs the deals of the earlier ones first.
+    return not st.hedging or now_ns - leg.cap_ns > st.policy.lag_ns
 
 
 def _take_link(st: State, obs: Observation) -> None:
@@ -92,17 +100,28 @@ def _adopt(st: State, now_ns: int) -> None:
             own.is_released = True
             order.owns.append(own)
             continue
-        for key in own_keys(st, own):
-            leg = st.legs.get(key)
-            if leg is None:
-                leg = st.legs[key] = Leg(key, intent.symbol, intent.identifier)
-            leg.owns.append(own)
+        for key in intent_keys(st, intent):
+            _leg(st, key, intent).owns.append(own)
     st.adopted = []
+    for intent, deal in st.adopted_filled:
+        if intent.kind == "delete":
+            continue
+        for key in intent_keys(st, intent):
+            leg = _leg(st, key, intent)
+            # Nothing may be taken from it before history shows the deal.
+            leg.take(leg.available, deal, now_ns)
+    st.adopted_filled = []
 
 
-def own_keys(st: State, own: Own) -> tuple[int | str, ...]:
+def _leg(st: State, key: Key, intent: Intent) -> Leg:
+    found = st.legs.get(key)
+    if found is None:
+        found = st.legs[key] = Leg(key, intent.symbol, intent.identifier)
+    return found
+
+
+def intent_keys(st: State, intent: Intent) -> tuple[Key, ...]:
     """Return the keys of the legs that a request touches."""
-    intent = own.intent
     if not st.hedging:
         return (intent.symbol,)
     return (intent.identifier, intent.by_key) if intent.by_key else (intent.identifier,)
@@ -192,7 +211,7 @@ def _settle(st: State, leg: Leg, court: ev.Court) -> None:
 
 def _end(st: State, leg: Leg, own: Own, verdict: ev.Verdict) -> None:
     """Take a request off its legs and say how it ended."""
-    for key in own_keys(st, own):
+    for key in intent_keys(st, own.intent):
         other = st.legs.get(key)
         if other is not None and own in other.owns:
             other.owns.remove(own)
@@ -212,13 +231,12 @@ def _cap_by_deals(st: State, leg: Leg, court: ev.Court) -> None:
     if net is None:
         return
     held = max(0, net if leg.side == 0 else -net)
-    if held >= leg.units:
-        if leg.cap is not None and not leg.deals_awaited:
-            leg.uncap()
+    if held >= leg.units and not leg.deals_awaited:
+        leg.uncap()
         return
     if leg.cap is None:
         leg.cap_ns = court.now_ns
-    leg.cap = held if leg.cap is None else min(leg.cap, held)
+    leg.cap = held if leg.cap is None or not leg.deals_awaited else min(leg.cap, held)
     limit = st.policy.hedging_resend_ns if st.hedging else st.policy.netting_quarantine_ns
     if court.now_ns - leg.cap_ns > limit and not leg.owns:
         st.alarm(

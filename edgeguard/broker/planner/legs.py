@@ -6,6 +6,7 @@ volume less everything that own requests took or may still take.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgeguard.broker.paper.units import to_units
@@ -14,39 +15,30 @@ from edgeguard.broker.rows import OrderRow, PositionRow
 
 OwnState = Literal["sent", "unknown", "placed", "partial", "done"]
 Key = int | str
+"""A position's identifier, or its symbol on a netting account."""
 
 
+@dataclass(slots=True, eq=False)
 class Own:
     """One own request that has not ended yet.
 
     Attributes:
+        intent: the request.
+        answered_ns: when the outcome, or the lack of one, became known.
         state: what the server has said so far; ``unknown`` also where nobody can say.
         filled: units that the server said it executed.
         order: the server's order ticket, 0 where it gave none.
-        answered_ns: when the outcome, or the lack of one, became known.
         traces_missing: successive good reads of history and orders without a trace of it.
         is_released: no longer blocks its target, although its end is not known yet.
     """
 
-    __slots__ = (
-        "answered_ns",
-        "filled",
-        "intent",
-        "is_released",
-        "order",
-        "state",
-        "traces_missing",
-    )
-
-    def __init__(self, intent: Intent, now_ns: int, state: OwnState = "sent") -> None:
-        """Start as sent, or as unknown where it is adopted from an earlier life."""
-        self.intent = intent
-        self.state: OwnState = state
-        self.filled = 0
-        self.order = 0
-        self.answered_ns = now_ns
-        self.traces_missing = 0
-        self.is_released = False
+    intent: Intent
+    answered_ns: int
+    state: OwnState = "sent"
+    filled: int = 0
+    order: int = 0
+    traces_missing: int = 0
+    is_released: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -65,24 +57,19 @@ class Own:
         )
 
 
+@dataclass(slots=True, eq=False)
 class Pace:
     """Attempts on one target and when the next one may be made.
 
     Attributes:
         fails: refusals in a row.
         next_ns: no attempt before this.
-        first_fail_ns: when the present row of refusals began, 0 without one.
         cause: the last refusal in words, for the report.
     """
 
-    __slots__ = ("cause", "fails", "first_fail_ns", "next_ns")
-
-    def __init__(self) -> None:
-        """Start without a refusal."""
-        self.fails = 0
-        self.next_ns = 0
-        self.first_fail_ns = 0
-        self.cause = ""
+    fails: int = 0
+    next_ns: int = 0
+    cause: str = ""
 
     def fail(self, now_ns: int, cause: str, bounds_ns: tuple[int, int], *, quick: int = 0) -> None:
         """Count a refusal and set the pause after it.
@@ -94,7 +81,6 @@ class Pace:
             quick: this many refusals in a row cost no pause.
         """
         self.fails += 1
-        self.first_fail_ns = self.first_fail_ns or now_ns
         self.cause = cause
         first, longest = bounds_ns
         slow = self.fails - quick
@@ -102,88 +88,68 @@ class Pace:
         pause = 0 if slow <= 0 else min(longest, first << min(slow - 1, 20))
         self.next_ns = now_ns + pause
 
+    def again(self, now_ns: int, cause: str) -> None:
+        """Allow another, different request at once: it is not this one's fault."""
+        self.cause = cause
+        self.next_ns = now_ns
+
     def good(self) -> None:
         """Forget the refusals: an attempt got through."""
         self.fails = 0
-        self.first_fail_ns = 0
         self.cause = ""
 
 
+@dataclass(slots=True, eq=False)
 class Leg:
     """One position that must go; on a netting account one symbol.
 
     Attributes:
-        key: the identifier, or the symbol when netting.
+        key, symbol, identifier: which position; the identifier may change under a netting key.
         row: the position as last listed, None where the last list does not show it.
-        units: listed volume.
+        seen: the read that last listed it, -1 before the first.
+        side, volume, units: as last listed.
+        risk: what a further move costs plus what is lost; the largest goes first.
         cap: the most it can hold by what own requests are known to have taken; None: as listed.
         cap_ns: when the cap was set.
         deals_awaited: own deals that answers named and no read of the history has shown yet.
+        owns: own requests that have not ended.
+        pace: attempts.
+        widen: how often its price deviation has been doubled.
+        volume_tries: how often its volume was refused.
+        bite: most units of its next request, 0 for any: a thin book refused more than that.
         appeared: it was not there when the flatten began.
         admitted: an appeared one has passed the rate limit.
         flips: how often its side changed under the same key.
         in_scope: a flatten covers it.
         blocked: only an operator may lift this (an unknown request on a netting account).
-        widen: how often its price deviation has been doubled.
-        volume_tries: how often its volume was refused.
-        bite: most units of its next request, 0 for any: a thin book refused more than that.
     """
 
-    __slots__ = (
-        "admitted",
-        "appeared",
-        "bite",
-        "blocked",
-        "cap",
-        "cap_ns",
-        "deals_awaited",
-        "flips",
-        "identifier",
-        "in_scope",
-        "key",
-        "owns",
-        "pace",
-        "risk",
-        "row",
-        "seen",
-        "side",
-        "symbol",
-        "units",
-        "volume",
-        "volume_tries",
-        "widen",
-    )
-
-    def __init__(self, key: Key, symbol: str, identifier: int) -> None:
-        """Start without a listing."""
-        self.key = key
-        self.symbol = symbol
-        self.identifier = identifier
-        self.row: PositionRow | None = None
-        self.seen = -1
-        self.side = 0
-        self.volume = 0.0
-        self.units = 0
-        self.risk = 0.0
-        self.cap: int | None = None
-        self.cap_ns = 0
-        self.deals_awaited: set[int] = set()
-        self.owns: list[Own] = []
-        self.pace = Pace()
-        self.widen = 0
-        self.volume_tries = 0
-        self.bite = 0
-        self.appeared = False
-        self.admitted = True
-        self.flips = 0
-        self.in_scope = False
-        self.blocked = ""
+    key: Key
+    symbol: str
+    identifier: int
+    row: PositionRow | None = None
+    seen: int = -1
+    side: int = 0
+    volume: float = 0.0
+    units: int = 0
+    risk: float = 0.0
+    cap: int | None = None
+    cap_ns: int = 0
+    deals_awaited: set[int] = field(default_factory=set[int])
+    owns: list[Own] = field(default_factory=list[Own])
+    pace: Pace = field(default_factory=Pace)
+    widen: int = 0
+    volume_tries: int = 0
+    bite: int = 0
+    appeared: bool = False
+    admitted: bool = True
+    flips: int = 0
+    in_scope: bool = False
+    blocked: str = ""
 
     def list_row(self, row: PositionRow, seen: int) -> bool:
         """Take the position as the newest list shows it; return whether its side flipped."""
-        flipped = False
-        if self.row is not None or self.seen >= 0:
-            flipped = row.type != self.side and row.identifier == self.identifier
+        flipped = self.seen >= 0 and row.type != self.side and row.identifier == self.identifier
         if row.identifier != self.identifier:
             self.identifier = row.identifier
             self.uncap()
@@ -224,15 +190,20 @@ class Leg:
         self.deals_awaited.clear()
 
 
+@dataclass(slots=True, eq=False)
 class OrderLeg:
-    """One working order that must go."""
+    """One working order that must go.
 
-    __slots__ = ("owns", "pace", "row", "seen", "since_ns")
+    Attributes:
+        row: as last listed.
+        since_ns: when it was first seen.
+        seen: the read that last listed it.
+        owns: own deletions of it that have not ended.
+        pace: attempts.
+    """
 
-    def __init__(self, row: OrderRow, now_ns: int) -> None:
-        """Start as listed at `now_ns`."""
-        self.row = row
-        self.seen = -1
-        self.since_ns = now_ns
-        self.owns: list[Own] = []
-        self.pace = Pace()
+    row: OrderRow
+    since_ns: int
+    seen: int = -1
+    owns: list[Own] = field(default_factory=list[Own])
+    pace: Pace = field(default_factory=Pace)

@@ -77,6 +77,14 @@ class Policy(_Data, frozen=True):
     """A position still listed this long after it was closed needs evidence from history."""
 
 
+class Identity(_Data, frozen=True):
+    """The one account that may be traded; `trade_mode` is 0 demo, 1 contest, 2 real."""
+
+    login: int
+    server: str
+    trade_mode: int
+
+
 class Scope(_Data, frozen=True):
     """What one flatten covers: all positions and orders, or those of a symbol, magics, a ticket."""
 
@@ -144,6 +152,20 @@ class Intent(_Data, frozen=True):
     def magic(self) -> int:
         """The magic number that marks this intent's orders and deals."""
         return MAGIC_BASE + self.id % MAGIC_SPAN
+
+
+class Past(_Data, frozen=True):
+    """What earlier lives of this process leave behind.
+
+    Attributes:
+        next_intent: number of the next intent, higher than any before.
+        unresolved: intents that have no end yet.
+        filled: intents seen executed just now, with their deals: lists may not show that yet.
+    """
+
+    next_intent: int = 1
+    unresolved: tuple[Intent, ...] = ()
+    filled: tuple[tuple[Intent, int], ...] = ()
 
 
 class Look(_Data, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeguard.broker.paper.units import to_units
-from edgeguard.broker.planner.legs import Leg, OrderLeg, Own, Pace
+from edgeguard.broker.planner.legs import Leg, OrderLeg, Own
 from edgeguard.broker.planner.model import End, Resolved
 from edgeguard.broker.planner.requests import fillings, half
 from edgeguard.broker.planner.state import State
@@ -48,7 +48,7 @@ def take_answer(st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow
     own.answered_ns = now_ns
     own.order = 0 if row is None else row.order
     if sent.order is not None:
-        _take_delete(st, now_ns, sent, answer)
+        _take_delete(st, now_ns, sent.order, sent, answer)
     elif answer.verdict in MAYBE_EXECUTED:
         _take_executed(st, now_ns, sent, answer, row)
     else:
@@ -66,9 +66,7 @@ def _end(st: State, sent: Sent, answer: Answer) -> None:
     st.notes.append(Resolved(own.intent, end, 0, f"{answer.name}: {answer.text}"))
 
 
-def _take_executed(
-    st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None
-) -> None:
+def _take_executed(st: State, now_ns: int, sent: Sent, answer: Answer, row: SendRow | None) -> None:
     """Take in an answer after which the position may be smaller: only a named deal is a fact."""
     own = sent.own
     if answer.verdict in (Verdict.DONE, Verdict.PARTIAL) and row is not None and row.deal:
@@ -121,54 +119,60 @@ def _take_refusal(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
     """Decide what to change before the next attempt on a position."""
     cause = f"{answer.name}: {answer.text}"
     _end(st, sent, answer)
-    market = st.market(sent.own.intent.symbol)
-    paces = [leg.pace for leg in sent.legs]
+    symbol = sent.own.intent.symbol
     verdict = answer.verdict
     if sent.own.intent.kind == "close_by" and verdict in CLOSE_BY_OFF:
-        market.close_by_off = True
+        st.market(symbol).close_by_off = True
         st.stale = True
-        return
-    if verdict is Verdict.ACCOUNT:
+    elif verdict is Verdict.ACCOUNT:
         close_account(st, now_ns, cause)
     elif verdict is Verdict.MARKET:
-        close_market(st, now_ns, sent.own.intent.symbol, cause)
+        close_market(st, now_ns, symbol, cause)
     elif verdict is Verdict.PRICE:
-        market.tick_ns = None
-        _fail(st, now_ns, paces, cause, QUICK_PRICES)
-        for leg in sent.legs:
-            leg.widen += 1
-        if answer.name == "INVALID_PRICE":
-            market.needs_price = True
+        _change_price(st, now_ns, sent, answer)
     elif verdict in (Verdict.FILLING, Verdict.REBUILD):
-        _change_request(st, now_ns, sent, verdict, cause)
+        _change_filling(st, now_ns, sent, verdict, cause)
     elif verdict is Verdict.VOLUME:
-        market.spec_ns = None
-        st.stale = True
-        _fail(st, now_ns, paces, cause, 1)
-        for leg in sent.legs:
-            leg.volume_tries += 1
+        _change_volume(st, now_ns, sent, cause)
     else:
         _fail_plainly(st, now_ns, sent, answer)
 
 
-def _change_request(st: State, now_ns: int, sent: Sent, verdict: Verdict, cause: str) -> None:
+def _change_price(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
+    """Ask for a fresh quote and widen the deviation."""
+    market = st.market(sent.own.intent.symbol)
+    market.tick_ns = None
+    if answer.name == "INVALID_PRICE":
+        market.needs_price = True
+    for leg in sent.legs:
+        leg.widen += 1
+    _fail(st, now_ns, sent, f"{answer.name}: {answer.text}", QUICK_PRICES)
+
+
+def _change_volume(st: State, now_ns: int, sent: Sent, cause: str) -> None:
+    """Read symbol and position again, and try the volume cut to whole steps every other time."""
+    st.market(sent.own.intent.symbol).spec_ns = None
+    st.stale = True
+    for leg in sent.legs:
+        leg.volume_tries += 1
+    _fail(st, now_ns, sent, cause, 1)
+
+
+def _change_filling(st: State, now_ns: int, sent: Sent, verdict: Verdict, cause: str) -> None:
     """Try the next filling; a pause only when all of them have been refused."""
     market = st.market(sent.own.intent.symbol)
-    quick = 0
     if verdict is Verdict.REBUILD:
         market.filling += 1
         st.stale = True
-    else:
-        market.fillings_refused.add(sent.filling)
-        if len(market.fillings_refused) < len(fillings(market.spec)):
-            quick = 1
-        else:
-            market.fillings_refused.clear()
-    for leg in sent.legs:
-        # Another filling is another request: its predecessor's refusals do not slow it down.
-        fails = leg.pace.fails
-        leg.pace.fail(now_ns, cause, st.policy.backoff_ns, quick=fails + 1 if quick else 0)
-        leg.pace.fails = fails if quick else leg.pace.fails
+        _fail(st, now_ns, sent, cause, 0)
+        return
+    market.fillings_refused.add(sent.filling)
+    if len(market.fillings_refused) < len(fillings(market.spec)):
+        for leg in sent.legs:
+            leg.pace.again(now_ns, cause)
+        return
+    market.fillings_refused.clear()
+    _fail(st, now_ns, sent, cause, 0)
 
 
 def _fail_plainly(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
@@ -188,18 +192,17 @@ def _fail_plainly(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
     if answer.verdict is Verdict.NOT_SENT:
         st.alarm(now_ns, "NOT_SENT", f"a request for {symbol} was not sent: {answer.text}", symbol)
     st.stale = True
-    _fail(st, now_ns, [leg.pace for leg in sent.legs], cause, 0)
+    _fail(st, now_ns, sent, cause, 0)
 
 
-def _fail(st: State, now_ns: int, paces: list[Pace], cause: str, quick: int) -> None:
-    for pace in paces:
-        pace.fail(now_ns, cause, st.policy.backoff_ns, quick=quick)
+def _fail(st: State, now_ns: int, sent: Sent, cause: str, quick: int) -> None:
+    for leg in sent.legs:
+        leg.pace.fail(now_ns, cause, st.policy.backoff_ns, quick=quick)
 
 
-def _take_delete(st: State, now_ns: int, sent: Sent, answer: Answer) -> None:
-    """Take in the answer to a deletion: it may be repeated, so only certain refusals end it."""
-    order, own = sent.order, sent.own
-    assert order is not None
+def _take_delete(st: State, now_ns: int, order: OrderLeg, sent: Sent, answer: Answer) -> None:
+    """Take in the answer to a deletion: it may be repeated, so nothing waits for its outcome."""
+    own = sent.own
     verdict = answer.verdict
     if verdict in (Verdict.DONE, Verdict.PARTIAL):
         own.state = "done"

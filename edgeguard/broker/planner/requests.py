@@ -23,7 +23,6 @@ PRICED: Final = frozenset({c.SYMBOL_TRADE_EXECUTION_REQUEST, c.SYMBOL_TRADE_EXEC
 RETURN_FIRST: Final = frozenset({c.SYMBOL_TRADE_EXECUTION_EXCHANGE})
 
 
-
 def half(units: int, spec: SymbolRow | None) -> int:
     """Return half of a refused request's units, in whole steps and no less than the minimum.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.units import to_units
+from edgeguard.broker.planner.invariants import hold, there
 from edgeguard.broker.planner.legs import Leg, OrderLeg
 from edgeguard.broker.planner.model import Intent
 from edgeguard.broker.planner.requests import (
@@ -51,9 +52,7 @@ def build_queue(st: State, now_ns: int) -> Queue:
     for leg in st.legs.values():
         leg.risk = _risk(st, leg)
     legs = [
-        leg
-        for leg in st.legs.values()
-        if leg.row is not None and leg.in_scope and not leg.blocked
+        leg for leg in st.legs.values() if leg.row is not None and leg.in_scope and not leg.blocked
     ]
     if st.hedging:
         queue.jobs = _pair_up(st, legs)
@@ -118,8 +117,7 @@ def _age(leg: Leg) -> tuple[int, int]:
 
 def single_job(st: State, leg: Leg) -> Job:
     """Return the job that closes one position; oldest first where the symbol is FIFO."""
-    row = leg.row
-    assert row is not None
+    row = there(leg.row, "a listed position")
     order = row.time_msc if is_fifo(st, leg.symbol) else -leg.risk
     return Job((0, order, row.ticket), leg)
 
@@ -249,19 +247,19 @@ def _is_ready(st: State, leg: Leg, now_ns: int) -> bool:
 
 def close_intent(st: State, leg: Leg) -> Intent:
     """Return the intent that closes what may be closed of one position."""
-    assert leg.row is not None
+    row = there(leg.row, "a listed position")
     market = st.market(leg.symbol)
     units = chunk(leg.available, market.spec, leg.bite)
     if leg.volume_tries % 2 == 1:
         units = floor_to_step(units, market.spec)
-    # P15: never more than the confirmed volume less what own requests may still take.
-    assert 0 < units <= leg.available <= leg.units
+    hold(not leg.locked, "P16: a position with an open request is left alone")
+    hold(0 < units <= leg.available <= leg.units, "P15: never more than what is confirmed")
     return Intent(
         id=_take_id(st),
         kind="close",
         symbol=leg.symbol,
         key=leg.key,
-        ticket=leg.row.ticket,
+        ticket=row.ticket,
         side=leg.side,
         units=units,
         identifier=leg.identifier,
@@ -270,21 +268,21 @@ def close_intent(st: State, leg: Leg) -> Intent:
 
 def pair_intent(st: State, leg: Leg, by: Leg) -> Intent:
     """Return the intent that closes two opposite positions against each other."""
-    assert leg.row is not None
-    assert by.row is not None
-    assert leg.side != by.side
-    assert leg.symbol == by.symbol
+    row, by_row = there(leg.row, "a listed position"), there(by.row, "a listed position")
+    opposite = leg.side != by.side and leg.symbol == by.symbol
+    hold(opposite, "P14: a pair is two opposite positions of one symbol")
+    hold(not (leg.locked or by.locked), "P16: a position with an open request is left alone")
     return Intent(
         id=_take_id(st),
         kind="close_by",
         symbol=leg.symbol,
         key=leg.key,
-        ticket=leg.row.ticket,
+        ticket=row.ticket,
         side=leg.side,
         units=min(leg.available, by.available),
         identifier=leg.identifier,
         by_key=by.identifier,
-        by_ticket=by.row.ticket,
+        by_ticket=by_row.ticket,
     )
 
 

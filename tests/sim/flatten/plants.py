@@ -126,12 +126,23 @@ def intent_after_the_call() -> Patch:
 @plant
 def restart_forgets() -> Patch:
     """A restarted parent does not look at unfinished intents."""
-    old = core.Planner.__init__
+    old = intents.Contents.past
 
-    def init(self: Any, policy: Any, **kwargs: Any) -> None:
-        old(self, policy, **{**kwargs, "adopted": ()})
+    def past(self: Any, now_wall_ns: int) -> Any:
+        return msgspec.structs.replace(old(self, now_wall_ns), unresolved=())
 
-    return mock.patch.object(core.Planner, "__init__", init)
+    return mock.patch.object(intents.Contents, "past", past)
+
+
+@plant
+def restart_believes_the_list() -> Patch:
+    """A restarted parent does not know what was executed just before."""
+    old = intents.Contents.past
+
+    def past(self: Any, now_wall_ns: int) -> Any:
+        return msgspec.structs.replace(old(self, now_wall_ns), filled=())
+
+    return mock.patch.object(intents.Contents, "past", past)
 
 
 @plant

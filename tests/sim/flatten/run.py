@@ -10,17 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-from edgeguard.broker.flatten_run import Flattening, Runner
+from edgeguard.broker.flatten_run import Runner
 from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.paper import PaperServer
 from edgeguard.broker.paper.admin import run as admin
 from edgeguard.broker.paper.faults import FaultPlan
 from edgeguard.broker.planner import Planner
-from edgeguard.broker.planner.model import Policy, Scope
+from edgeguard.broker.planner.model import Identity, Policy, Scope
 from edgeguard.broker.polling import Poller
 from edgeguard.broker.publisher import Publisher
 from edgeguard.broker.report import Record, Recorder
 from edgeguard.broker.session import ReadError, TerminalSession, Timeouts
+from edgeguard.broker.telling import Flattening, Teller
 from tests.sim.flatten.checks import NS, ParentKilledError, Watch
 from tests.sim.flatten.link import SimLink
 from tests.sim.flatten.scenario import NAMES, Scenario
@@ -56,30 +57,34 @@ class Life:
         publisher = Publisher("A", world.clock, lambda _: None)
         self.poller = Poller(self.session, publisher, world.clock, NAMES[:1])
         account = world.scenario.spec.account
-        contents = self.log.contents
         self.planner = Planner(
             Policy(),
-            login=account.login,
-            server=account.server,
-            trade_mode=account.trade_mode,
-            next_intent=contents.next_id,
-            adopted=[line.intent for line in contents.unresolved.values()],
+            Identity(account.login, account.server, account.trade_mode),
+            self.log.contents.past(world.clock.wall_ns()),
         )
-        self.runner = Runner(
+        teller = Teller(
             self.planner,
             self.session,
-            self.poller,
             self.log,
             world.clock,
             world.tell,
             account="A",
             reports=world.folder / "reports",
         )
+        self.runner = Runner(
+            self.planner,
+            session=self.session,
+            poller=self.poller,
+            log=self.log,
+            clock=world.clock,
+            teller=teller,
+        )
         self.tasks: list[asyncio.Task[None]] = []
 
     def begin(self, scope: Scope, *, first: bool) -> None:
         """Start the flatten, or what the log says is unfinished."""
-        if first or self.log.contents.runs:
+        # A halted guard repeats its command to a parent that has forgotten a proven flatten.
+        if first or self.log.contents.runs or self.world.watch.flats:
             record = Record(
                 account="A",
                 login=1,

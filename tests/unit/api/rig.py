@@ -150,7 +150,7 @@ def site(
             control=control,
             page_code=lambda _account: page_code[0],
             halts=halts,
-            audit=lambda *words: audits.append(words),
+            audit=lambda who, what, outcome: audits.append((who, what, outcome)),
             about=lambda: {"channels": {}},
             clock=clock or SystemClock(),
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.unit.api.rig import HALT, READ, RESUME, make_config, site
 
-schemathesis = pytest.importorskip("schemathesis")
-hypothesis = pytest.importorskip("hypothesis")
+schemathesis: Any = pytest.importorskip("schemathesis")
+hypothesis: Any = pytest.importorskip("hypothesis")
 
-positive_data_acceptance = pytest.importorskip(
+positive_data_acceptance: Any = pytest.importorskip(
     "schemathesis.specs.openapi.checks"
 ).positive_data_acceptance
 TOKENS = {"halt": HALT, "resume": RESUME, "read": READ}
@@ -33,9 +34,9 @@ def test_no_request_breaks_it_and_every_answer_is_documented() -> None:
         assert len(here.control.orders) > 0
 
 
-def _fuzz(operation: object) -> int:
-    rights = [next(iter(need)) for need in operation.definition.raw.get("security", [])]
-    token = TOKENS[rights[0]] if rights else ""
+def _fuzz(operation: Any) -> int:  # noqa: ANN401 - an optional package's type
+    needs: list[dict[str, Any]] = operation.definition.raw.get("security", [])
+    token = TOKENS[next(iter(needs[0]))] if needs else ""
 
     @hypothesis.settings(
         max_examples=EXAMPLES,
@@ -45,7 +46,7 @@ def _fuzz(operation: object) -> int:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(case=operation.as_strategy())
-    def run(case: object) -> None:
+    def run(case: Any) -> None:  # noqa: ANN401
         headers = {"Host": "localhost"} | ({"Authorization": f"Bearer {token}"} if token else {})
         response = case.call(headers=headers)
         case.validate_response(response, excluded_checks=_unfit())

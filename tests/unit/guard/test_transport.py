@@ -20,6 +20,7 @@ from edgeguard.transport import (
     CurveKeys,
     Pump,
     PumpSet,
+    Socket,
     check_endpoint,
     claim_ipc,
     make_context,
@@ -100,6 +101,14 @@ def test_taken_port_is_in_use(tmp_path: Path) -> None:
     context.destroy(linger=0)
 
 
+def meet(reading: Socket, writing: Socket) -> None:
+    """Wait until a publisher has its subscriber, which must be looked at to subscribe."""
+    end_ns = SystemClock().boot_ns() + int(DEADLINE_S * NS_PER_S)
+    while not writing.poll(1):
+        assert SystemClock().boot_ns() < end_ns
+        reading.poll(0)
+
+
 def _run(pump: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None]) -> None:
     async def main() -> None:
         done = asyncio.Event()
@@ -115,7 +124,7 @@ def test_pump_misses_nothing_in_bursts(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/s.ipc"
     reading = subscriber(context, endpoint, bind=True)
     writing = publisher(context, endpoint, bind=False, watched=True)
-    assert writing.poll(int(DEADLINE_S * 1000))
+    meet(reading, writing)
     total, taken = 20_000, list[int]()
     pumps: list[PumpSet] = []
 
@@ -144,7 +153,7 @@ def test_failing_callback_is_told_and_the_rest_is_taken(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/s.ipc"
     reading = subscriber(context, endpoint, bind=True)
     writing = publisher(context, endpoint, bind=False, watched=True)
-    assert writing.poll(int(DEADLINE_S * 1000))
+    meet(reading, writing)
     errors: list[BaseException] = []
 
     def start(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
@@ -178,11 +187,19 @@ class Listener:
         return decode(self.socket.recv_multipart()[-1])
 
 
+def ready(reading: Socket, reporter: Reporter) -> None:
+    """Wait until a reporter has its guard."""
+    end_ns = SystemClock().boot_ns() + int(DEADLINE_S * NS_PER_S)
+    while not reporter.wait_ready(0.001):
+        assert SystemClock().boot_ns() < end_ns
+        reading.poll(0)
+
+
 def test_reporter_sends_every_kind_numbered(tmp_path: Path) -> None:
     """Ticks, fills, errors, log records and heartbeats arrive as they were said, numbered."""
     listener = Listener(tmp_path)
     with Reporter(tmp_path, "A", feed="main") as reporter:
-        assert reporter.wait_ready(DEADLINE_S)
+        ready(listener.socket, reporter)
         reporter.tick("EURUSD", 1.1, "1.10002", 5)
         reporter.ticks([("EURUSD", "1.1", "1.2", None)] * 1200)
         reporter.fill(
@@ -232,7 +249,7 @@ def test_reporter_at_its_bound_drops_counts_and_leaves_a_hole(tmp_path: Path) ->
     socket_.bind(f"ipc://{tmp_path}/feeds.ipc")
     clock = SystemClock()
     with Reporter(tmp_path, "A", queue_max=10) as reporter:
-        assert reporter.wait_ready(DEADLINE_S)
+        ready(socket_, reporter)
         began_ns = clock.boot_ns()
         total = 20_000
         sent = sum(reporter.error("x", text="y" * 500) for _ in range(total))
@@ -263,7 +280,7 @@ def test_background_beats_stop_when_the_engine_does(tmp_path: Path) -> None:
         return asked[-1]
 
     with Reporter(tmp_path, "A") as reporter:
-        assert reporter.wait_ready(DEADLINE_S)
+        ready(listener.socket, reporter)
         reporter.start_beats(0.01, alive)
         for _ in range(3):
             assert isinstance(listener.take(), Heartbeat)

@@ -187,6 +187,23 @@ def test_a_hung_channel_delays_no_other(database: OpsDatabase) -> None:
     asyncio.run(run())
 
 
+def test_a_dispatcher_with_nothing_to_do_lets_others_run(database: OpsDatabase) -> None:
+    """Woken without need it must rest again; it once spun and held the whole loop."""
+
+    async def scene(here: Service, desk: Desk) -> None:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(desk.dispatcher.run())
+            for _ in range(3):
+                await asyncio.sleep(0)
+                desk.dispatcher.wake()
+            desk.outbox.put(message(), ["c"])
+            desk.dispatcher.wake()
+            await here.wait_for(lambda: bool(here.seen))
+            task.cancel()
+
+    play(database, "discord", scene)
+
+
 def test_a_hung_service_is_left_at_the_deadline_and_tried_again(
     database: OpsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

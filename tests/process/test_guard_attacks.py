@@ -1,0 +1,270 @@
+"""A table of attacks on a running guard: each is refused, and the guard is as well afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+
+import msgspec
+import pytest
+
+from edgeguard.codec.native import decode, encode
+from edgeguard.errors import MalformedError
+from edgeguard.journal import export
+from edgeguard.messages import (
+    AccountSnapshot,
+    BrokerCommand,
+    Command,
+    ErrorEvent,
+    Heartbeat,
+    Ping,
+    Reply,
+    Tick,
+    TickBatch,
+)
+from edgeguard.transport import dealer, make_context
+from tests.process.guard_rig import CLOCK, World, make_config, running, until
+
+ATTACK_S = 0.3
+"""How long silence is listened to before it counts as no answer."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    """Return one guard that takes all attacks."""
+    with running(make_config(tmp_path_factory.mktemp("guard"))) as made:
+        yield made
+
+
+def answers(endpoint: str, *payloads: bytes) -> list[Reply]:
+    """Return the replies to raw payloads until a last one or silence."""
+    context = make_context()
+    socket = dealer(context, endpoint)
+    try:
+        for payload in payloads:
+            socket.send(payload)
+        replies: list[Reply] = []
+        while socket.poll(int(ATTACK_S * 1000)):
+            reply = decode(socket.recv_multipart()[-1])
+            assert isinstance(reply, Reply)
+            replies.append(reply)
+        return replies
+    finally:
+        context.destroy(linger=0)
+
+
+def command(verb: str, **changes: object) -> Command:
+    """Return a well-formed command with changes."""
+    words = Command(
+        "id", bytes(CLOCK.wall_ns().to_bytes(8, "big")), CLOCK.wall_ns(), verb, "o", "r"
+    )
+    return msgspec.structs.replace(words, **changes)
+
+
+def test_guard_answers_before_and_after(world: World) -> None:
+    """The control: an ordinary command is answered."""
+    assert answers(world.paths.control, encode(command("status")))[-1].stage == "done"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x00",
+        b"halt",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91" * 60_000,
+        encode(command("resume"))[:-3],
+        encode(Heartbeat("A", "engine", 1, 1, 1)),
+        encode(Ping("A", b"n", 1)),
+        encode(BrokerCommand("A", "x", 1, "flatten")),
+        encode(Reply("id", "done", True, "")),  # noqa: FBT003  # a struct's field
+        msgspec.msgpack.encode([34, "id", "nonce-is-text", 1, "halt", "o", "r", {}]),
+        msgspec.msgpack.encode([34, "id", b"n", True, "halt", "o", "r", {}]),
+        msgspec.msgpack.encode([34, "id", b"n", 1, "halt", "o", "r", {"scope": 7}]),
+        msgspec.msgpack.encode([34]),
+        b"\x98\x22\xa2\xff\xfe" + b"\xa1x" * 6,
+    ],
+)
+def test_payload_that_is_no_command_is_dropped(world: World, payload: bytes) -> None:
+    """P22: nothing is answered, nothing changes."""
+    assert answers(world.paths.control, payload) == []
+    assert world.status()["state"] == "ACTIVE"
+
+
+def test_message_over_the_limit_is_dropped(world: World) -> None:
+    """A command of more than 64 KiB never reaches the guard's code."""
+    huge = encode(command("halt", reason="x" * 70_000))
+    assert answers(world.paths.control, huge) == []
+    assert world.status()["state"] == "ACTIVE"
+
+
+OLD_NS = 3_600_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("sent", "stage", "words"),
+    [
+        (lambda: command(""), "failed", "verb must be one of"),
+        (lambda: command("open"), "failed", "verb must be one of"),
+        (lambda: command("__class__"), "failed", "verb must be one of"),
+        (lambda: command("halt", reason=""), "failed", "reason must be given"),
+        (lambda: command("halt", reason="\n\x00 \x1b"), "failed", "reason must be given"),
+        (lambda: command("halt", args={"scope": "account:Z"}), "failed", "account must be one of"),
+        (lambda: command("halt", args={"scope": "planet:X"}), "failed", "scope must be all"),
+        (lambda: command("halt", args={"scope": "symbol:"}), "failed", "scope must be all"),
+        (lambda: command("halt", args={"scope": "strategy:Z"}), "failed", "strategy must be one"),
+        (lambda: command("halt", args={"timeout": "nan"}), "failed", "timeout must be"),
+        (lambda: command("halt", args={"timeout": "1e99"}), "failed", "timeout must be"),
+        (lambda: command("halt", args={"timeout": "x"}), "failed", "timeout must be seconds"),
+        (lambda: command("pause", reason=""), "failed", "reason must be given"),
+        (lambda: command("resume"), "refused", "halt id must be"),
+        (lambda: command("resume", args={"halt_id": "H1"}), "refused", "halt id must be"),
+        (lambda: command("resume", args={"halt_id": "x" * 9000}), "refused", "halt id must be"),
+        (lambda: command("resume", operator="", args={"pause": "1"}), "refused", "operator and"),
+        (lambda: command("resume", reason="", args={"pause": "1"}), "refused", "operator and"),
+        (lambda: command("acknowledge", operator=""), "refused", "operator and reason"),
+        (lambda: command("rebaseline"), "failed", "account must be one of"),
+        (lambda: command("rebaseline", args={"account": "A"}), "failed", "one of peak and day"),
+        (
+            lambda: command("rebaseline", args={"account": "A", "peak": "-1"}),
+            "refused",
+            "must be",
+        ),
+        (lambda: command("maintenance"), "failed", "seconds must be a number"),
+        (lambda: command("maintenance", args={"seconds": "inf"}), "failed", "seconds must be"),
+        (lambda: command("maintenance", args={"seconds": "-1"}), "failed", "seconds must be"),
+        (lambda: command("resume", t_ns=CLOCK.wall_ns() - OLD_NS), "refused", "younger than"),
+        (lambda: command("resume", t_ns=CLOCK.wall_ns() + OLD_NS), "refused", "younger than"),
+        (lambda: command("pause", t_ns=0), "refused", "younger than"),
+        (lambda: command("acknowledge", t_ns=2**62), "refused", "younger than"),
+    ],
+)
+def test_command_that_must_not_work_is_answered_so(
+    world: World, sent: Callable[[], Command], stage: str, words: str
+) -> None:
+    """P7, P21: one final answer with the reason, and the account is as open as before."""
+    replies = answers(world.paths.control, encode(sent()))
+    assert [(reply.stage, reply.final) for reply in replies] == [(stage, True)]
+    assert words in replies[0].text
+    assert world.gate.check()
+
+
+def test_replayed_command_is_refused(world: World) -> None:
+    """P7: the same bytes a second time change nothing, from another connection too."""
+    payload = encode(command("resume", args={"pause": "1"}))
+    first, second = answers(world.paths.control, payload, payload)
+    assert first.stage == "done"
+    assert (second.stage, second.text) == ("refused", "command must be new, was seen before")
+    assert answers(world.paths.control, payload)[-1].stage == "refused"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'x\n{"kind":"resume","account":"A"}',
+        "x\r\nforged line",
+        "\x1b[2J\x1b[31mred",
+        "\u202egnp.exe",
+        "{0.__class__.__mro__}",
+        "'; DROP TABLE entry; --",
+        "../../../../etc/passwd",
+        "%s%s%n",
+        "x" * 60_000,
+    ],
+)
+def test_hostile_reason_is_data(world: World, reason: str) -> None:
+    """P22: a reason reaches journal and status as one short line of printable characters."""
+    assert answers(world.paths.control, encode(command("pause", reason=reason)))[-1].final
+    world.until_code("PAUSED")
+    assert world.command("resume", pause="1")[-1].stage == "done"
+    world.until_open()
+
+    def reasons() -> list[str]:
+        rows = [json.loads(line) for line in export(world.paths.journal)]
+        return [
+            row["body"][6] for row in rows if row["kind"] == "command" and row["body"][4] == "pause"
+        ]
+
+    until(reasons)
+    assert all(item.isprintable() and len(item) <= 500 for item in reasons())
+    for line in export(world.paths.journal):
+        assert b"\n" not in line
+
+
+def snapshot(**changes: object) -> AccountSnapshot:
+    """Return a snapshot of account A that would halt it, with changes."""
+    words = AccountSnapshot(
+        "A", "terminal", 1, 1, CLOCK.wall_ns(), "1", "1", "0", "0", request=1,
+        login=1000, server="Paper", trade_mode="demo", currency="USD",
+    )  # fmt: skip
+    return msgspec.structs.replace(words, **changes)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xc1" * 100,
+        b"\x91" * 60_000,
+        encode(snapshot())[:-5],
+        encode(snapshot(account="Z")),
+        encode(snapshot(request=7, t_ns=CLOCK.wall_ns() - OLD_NS)),
+        encode(TickBatch("A", "main", 1, 1, 1, (Tick("EURUSD", float("nan"), float("inf")),))),
+        encode(TickBatch("A", "main", 1, 2, 1, (Tick("\x00\x1b", "1e309", "-0"),))),
+        encode(Heartbeat("A" * 60_000, "engine", 1, 1, 1)),
+        encode(Heartbeat("A", "engine" * 5_000, 1, 1, 1)),
+        encode(command("halt")),
+        encode(ErrorEvent("A", "edgeguard", 1, 1, 1, "x", text="y" * 60_000)),
+        b"x" * 70_000,
+    ],
+)
+def test_hostile_feed_message_changes_nothing(world: World, payload: bytes) -> None:
+    """P22, I6, I8: malformed, foreign and stale messages neither halt nor open nor kill."""
+    world.publish_raw(payload)
+    world.publish_raw(b"", payload, payload)
+    status = world.status()
+    assert status["halt"] is None
+    assert world.guard.process is not None
+    assert world.guard.process.poll() is None
+    world.until_open()
+
+
+def test_flood_of_names_stays_bounded(world: World) -> None:
+    """P22: thousands of sources, symbols and accounts cost counters and no lasting memory."""
+    for number in range(3_000):
+        world.publish(Heartbeat("A", f"source-{number}", 1, 1, 1))
+        world.publish(Heartbeat(f"account-{number}", "engine", 1, 1, 1))
+    until(lambda: world.status()["guard"]["foreign_account"] >= 3_000)
+    world.until_open()
+
+
+def test_flood_of_halts_is_one_halt(world: World) -> None:
+    """P8: five hundred halts change neither the first id nor its time."""
+    payloads = [
+        encode(command("halt", id=str(n), nonce=n.to_bytes(8, "big"), args={"timeout": "0"}))
+        for n in range(500)
+    ]
+    context = make_context()
+    socket = dealer(context, world.paths.control)
+    socket.send(payloads[0])
+    until(world.halt_id)
+    first = world.status()["halt"]
+    for payload in payloads[1:]:
+        socket.send(payload)
+    world.status()
+    again = world.status()["halt"]
+    assert (again["id"], again["t_ns"]) == (first["id"], first["t_ns"])
+    context.destroy(linger=0)
+    until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
+    # What is still on its way voids a resume, as it must.
+    until(lambda: world.resume(first["id"]) == "resumed")
+    world.until_open()
+
+
+def test_malformed_error_is_the_only_one(world: World) -> None:
+    """The guard lived through all of the above and still beats."""
+    with pytest.raises(MalformedError):
+        decode(b"")
+    assert world.status()["guard"]["loop"]["rescues"] == 0
+    assert world.status()["guard"]["malformed"] > 0

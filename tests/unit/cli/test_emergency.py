@@ -1,0 +1,83 @@
+"""The emergency command: what it imports, and where it finds the guard."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeguard.cli.durations import seconds
+from edgeguard.cli.emergency import parse
+from edgeguard.cli.locate import find_place
+from edgeguard.errors import ConfigError, UsageError
+from tests.unit.config.toml import BASE, write
+
+HEAVY = {"click", "rich", "uvloop", "asyncio", "apsw", "httpx", "edgeguard._core"}
+
+
+def test_it_imports_almost_nothing() -> None:
+    """Each of these costs tens of milliseconds that a person in an emergency would wait for."""
+    code = "import sys, edgeguard.cli.emergency as e, edgeguard.halt_page; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_options_stand_before_or_after_the_word() -> None:
+    """And values may follow a space or an equals sign."""
+    order = parse(["--config", "c", "halt", "--reason=why not", "--timeout", "5", "--json"])
+    assert (str(order.config), order.reason, order.timeout_s) == ("c", "why not", 5.0)
+    assert order.as_json
+    assert order.operator
+
+
+def test_the_place_is_found_without_judging_the_file(tmp_path: Path) -> None:
+    """Accounts, phones, magics and named sockets come from a file that a guard would refuse."""
+    text = BASE.replace('terminal = "paper"', 'terminal = "nonsense"\nbroker_phone = "123"')
+    extra = (
+        '[guard]\nstate_dir = "s"\ncontrol = "tcp://127.0.0.1:9"\n'
+        '[[strategy]]\nname = "trend"\nmagic = [1, 2]\n'
+    )
+    place = find_place(write(tmp_path, text + extra), None)
+    assert place.accounts == ("A",)
+    assert place.phones == {"A": "123"}
+    assert place.magics == {"trend": (1, 2)}
+    assert place.paths.control == "tcp://127.0.0.1:9"
+    assert place.paths.state_dir == tmp_path.resolve() / "s"
+
+
+def test_a_file_that_is_no_toml_matters_only_without_a_state_directory(tmp_path: Path) -> None:
+    """With the directory named, the guard can be found all the same."""
+    path = tmp_path / "broken.toml"
+    path.write_text("= =", encoding="utf-8")
+    with pytest.raises(ConfigError, match="must be a readable TOML file"):
+        find_place(path, None)
+    assert find_place(path, tmp_path).paths.state_dir == tmp_path.resolve()
+
+
+def test_pages_tell_the_accounts_where_no_file_does(tmp_path: Path) -> None:
+    """The halt pages of a run directory bear their accounts' names."""
+    paths = find_place(None, tmp_path).paths.create()
+    paths.page("B7").touch()
+    assert find_place(None, tmp_path).accounts == ("B7",)
+    paths.page("B7").unlink()
+
+
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200)])
+def test_durations(text: str, value: int) -> None:
+    """As people write them."""
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "1d", "1.5h", "soon"])
+def test_what_is_no_duration(text: str) -> None:
+    """A sentence with examples."""
+    with pytest.raises(ValueError, match="90s, 10m or 2h"):
+        seconds(text)
+
+
+def test_an_unknown_option_is_a_usage_error() -> None:
+    """The help is named."""
+    with pytest.raises(UsageError, match="edgeguard halt --help"):
+        parse(["halt", "--now"])
