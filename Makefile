@@ -12,7 +12,8 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean
+.PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
+	bench bench-full bench-peers bench-instructions
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -55,6 +56,22 @@ wheel-demo: wheel  ## run the demo from the installed wheel in a clean environme
 	"$$place/venv/bin/pip" install --quiet --no-deps --no-index dist/*.whl; \
 	cd "$$place" && "$$place/venv/bin/edgeguard" demo --json
 
+bench: $(BUILT)  ## measure everything once, in about five minutes (ARGS: groups, see docs/PERFORMANCE.md)
+	$(BIN)/python -m benches $(ARGS)
+
+bench-full: $(BUILT) bench-peers  ## measure everything thoroughly, on a machine that does nothing else
+	$(BIN)/python -m benches --full $(ARGS)
+
+bench-peers: .venv-peers/.installed  ## install what EdgeGuard is compared with, apart from its own packages
+
+bench-instructions: $(BUILT)  ## hold the core's instructions per tick under their bounds (needs valgrind)
+	$(BIN)/python -m benches.instructions
+
+.venv-peers/.installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet nautilus_trader==1.221.0
+	touch $@
+
 lock: $(DEPS)  ## compile requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK_FLAGS) --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml $(LOCK_FLAGS) --extra dev \
@@ -64,7 +81,7 @@ LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --
 	--no-emit-index-url --no-emit-find-links
 
 clean:  ## remove what was built or installed here
-	rm -rf $(VENV) target dist var edgeguard/_core*.so
+	rm -rf $(VENV) .venv-peers target dist var benches/results edgeguard/_core*.so
 
 $(DEPS): requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.11")'

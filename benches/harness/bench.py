@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+Amount = TypeVar("Amount", int, float)
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Bench:
         """How many clean pairs a comparison wants."""
         return 7 if self.is_full else 3
 
-    def sized(self, full: int, quick: int) -> int:
+    def sized(self, full: Amount, quick: Amount) -> Amount:
         """Return the amount of work of this kind of run."""
         return full if self.is_full else quick
 

@@ -87,8 +87,8 @@ def criterion(bench: Bench) -> Rust:
         raise MissingError("cargo is not installed")
     base = [cargo, "bench", "--locked", "--quiet", "-p", "edgeguard-core", "--bench", "step"]
     process.run([*base, "--no-run"], timeout_s=BUILD_S)
-    seconds = bench.sized(5, 1)
-    run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(bench.sized(2, 1))]
+    seconds = bench.sized(4, 0.5)
+    run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(seconds)]
     process.run([*base, "--", *run_time], core=process.SUBJECT, timeout_s=BUILD_S)
     return Rust(Path(os.environ.get("CARGO_TARGET_DIR", process.ROOT / "target")))
 

@@ -9,19 +9,40 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 /// Name of each code of a check, in the order of `page::Code`; the first is the permit.
-const CODES: [&str; 9] =
-    ["OPEN", "HALTED", "PAUSED", "STARTING", "STALE", "MISSING", "HOLE", "WRONG_ACCOUNT", "SCOPE"];
+const CODES: [&str; 9] = [
+    "OPEN",
+    "HALTED",
+    "PAUSED",
+    "STARTING",
+    "STALE",
+    "MISSING",
+    "HOLE",
+    "WRONG_ACCOUNT",
+    "SCOPE",
+];
 
 /// `(state, severity, flatten, flags, state_seq)` of a state word.
 type WordTuple = (u8, u8, u8, u8, u32);
 
 fn to_word(word: WordTuple) -> StateWord {
     let (state, severity, flatten, flags, state_seq) = word;
-    StateWord { state, severity, flatten, flags, state_seq }
+    StateWord {
+        state,
+        severity,
+        flatten,
+        flags,
+        state_seq,
+    }
 }
 
 const fn to_tuple(word: StateWord) -> WordTuple {
-    (word.state, word.severity, word.flatten, word.flags, word.state_seq)
+    (
+        word.state,
+        word.severity,
+        word.flatten,
+        word.flags,
+        word.state_seq,
+    )
 }
 
 fn to_boot_id(boot_id: &[u8]) -> PyResult<[u8; 16]> {
@@ -45,7 +66,9 @@ fn boot_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
 }
 
 /// The guard's side of one account's page.
@@ -59,7 +82,10 @@ pub(crate) struct PyPageWriter {
 #[pymethods]
 impl PyPageWriter {
     #[new]
-    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands over what it converted"
+    )]
     fn py_new(
         path: PathBuf,
         account: &str,
@@ -76,7 +102,12 @@ impl PyPageWriter {
     #[pyo3(name = "found")]
     fn py_found(&self) -> Option<(WordTuple, String, u64, u64)> {
         let found = self.found.as_ref()?;
-        Some((to_tuple(found.state), found.halt_id.clone(), found.manual, found.epoch))
+        Some((
+            to_tuple(found.state),
+            found.halt_id.clone(),
+            found.manual,
+            found.epoch,
+        ))
     }
 
     #[pyo3(name = "set_state")]
@@ -130,9 +161,14 @@ pub(crate) struct PyPageReader {
 #[pymethods]
 impl PyPageReader {
     #[new]
-    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands over what it converted"
+    )]
     fn py_new(path: PathBuf, account: &str, boot_id: &[u8]) -> PyResult<Self> {
-        Ok(Self { inner: PageReader::new(&path, account, to_boot_id(boot_id)?) })
+        Ok(Self {
+            inner: PageReader::new(&path, account, to_boot_id(boot_id)?),
+        })
     }
 
     /// The code of the account at this instant: 0 open, else an index of `CODES`.
@@ -142,16 +178,34 @@ impl PyPageReader {
     }
 
     #[pyo3(name = "check_scopes")]
-    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands over what it converted"
+    )]
     fn py_check_scopes(&mut self, scopes: Vec<u64>) -> u8 {
         to_byte(self.inner.check_scopes(boot_ns, &scopes))
     }
 
     #[pyo3(name = "facts")]
     fn py_facts(&self) -> Option<(WordTuple, u64, u64, u64, u64, u64, String)> {
-        let Facts { state, beat_ns, lease_ns, epoch, manual, streak, halt_id } =
-            self.inner.facts()?;
-        Some((to_tuple(state), beat_ns, lease_ns, epoch, manual, streak, halt_id))
+        let Facts {
+            state,
+            beat_ns,
+            lease_ns,
+            epoch,
+            manual,
+            streak,
+            halt_id,
+        } = self.inner.facts()?;
+        Some((
+            to_tuple(state),
+            beat_ns,
+            lease_ns,
+            epoch,
+            manual,
+            streak,
+            halt_id,
+        ))
     }
 
     #[pyo3(name = "latched")]

@@ -16,16 +16,25 @@ type HaltTuple = (String, i64, String, String, String, bool);
 /// `(cause, trigger, code, held, since_ns)`.
 type PauseTuple = (String, String, String, bool, i64);
 /// `(scope, state, flatten, halt, pauses)`.
-type ScopeTuple = (String, &'static str, &'static str, Option<HaltTuple>, Vec<PauseTuple>);
+type ScopeTuple = (
+    String,
+    &'static str,
+    &'static str,
+    Option<HaltTuple>,
+    Vec<PauseTuple>,
+);
 
 fn to_tuple(action: Action) -> ActionTuple {
     let none = String::new;
     match action {
         Action::Page => ("page", none(), none(), none(), none()),
         Action::Persist => ("persist", none(), none(), none(), none()),
-        Action::Publish { change, scope, trigger, code } => {
-            ("publish", scope, change.name().to_owned(), trigger, code)
-        }
+        Action::Publish {
+            change,
+            scope,
+            trigger,
+            code,
+        } => ("publish", scope, change.name().to_owned(), trigger, code),
         Action::Flatten { scope, halt_id } => ("flatten", scope, halt_id, none(), none()),
         Action::Alarm { code, text } => ("alarm", none(), code.to_owned(), text, none()),
     }
@@ -37,27 +46,42 @@ fn to_tuples(actions: Vec<Action>) -> Vec<ActionTuple> {
 
 fn to_halt(halt: HaltTuple) -> Halt {
     let (id, t_ns, trigger, code, reason, durable) = halt;
-    Halt { id, t_ns, trigger, code, reason, durable }
+    Halt {
+        id,
+        t_ns,
+        trigger,
+        code,
+        reason,
+        durable,
+    }
 }
 
 fn to_now(now: (i64, i64)) -> Now {
-    Now { wall_ns: now.0, boot_ns: now.1 }
+    Now {
+        wall_ns: now.0,
+        boot_ns: now.1,
+    }
 }
 
 fn to_state(name: &str) -> PyResult<State> {
     [State::Starting, State::Active, State::Paused, State::Halted]
         .into_iter()
         .find(|state| state.name() == name)
-        .ok_or_else(|| PyValueError::new_err(format!("state must be a trading state, was {name:?}")))
+        .ok_or_else(|| {
+            PyValueError::new_err(format!("state must be a trading state, was {name:?}"))
+        })
 }
 
 fn to_flatten(name: &str) -> PyResult<Flatten> {
-    [Flatten::None, Flatten::InProgress, Flatten::FlatVerified, Flatten::NotFlat]
-        .into_iter()
-        .find(|status| status.name() == name)
-        .ok_or_else(|| {
-            PyValueError::new_err(format!("flatten must be a flatten status, was {name:?}"))
-        })
+    [
+        Flatten::None,
+        Flatten::InProgress,
+        Flatten::FlatVerified,
+        Flatten::NotFlat,
+    ]
+    .into_iter()
+    .find(|status| status.name() == name)
+    .ok_or_else(|| PyValueError::new_err(format!("flatten must be a flatten status, was {name:?}")))
 }
 
 /// One account's trading state.
@@ -70,9 +94,14 @@ pub(crate) struct PyTradingState {
 #[pymethods]
 impl PyTradingState {
     #[new]
-    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands over what it converted"
+    )]
     fn py_new(conditions: Vec<String>) -> Self {
-        Self { inner: TradingState::new(&conditions) }
+        Self {
+            inner: TradingState::new(&conditions),
+        }
     }
 
     #[pyo3(name = "restore_halt")]
@@ -108,7 +137,12 @@ impl PyTradingState {
     #[pyo3(name = "pause")]
     fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> Vec<ActionTuple> {
         let (cause, trigger, code, held, since_ns) = pause;
-        let pause = Pause { trigger, code, held, since_ns };
+        let pause = Pause {
+            trigger,
+            code,
+            held,
+            since_ns,
+        };
         to_tuples(self.inner.pause(scope, &cause, pause))
     }
 
@@ -134,7 +168,11 @@ impl PyTradingState {
         halt_id: &str,
         status: &str,
     ) -> PyResult<Vec<ActionTuple>> {
-        Ok(to_tuples(self.inner.flattened(scope, halt_id, to_flatten(status)?)))
+        Ok(to_tuples(self.inner.flattened(
+            scope,
+            halt_id,
+            to_flatten(status)?,
+        )))
     }
 
     #[pyo3(name = "exposed")]
@@ -149,7 +187,10 @@ impl PyTradingState {
 
     /// Refusals, empty when the resume may be written; the actions are then to be taken.
     #[pyo3(name = "resume")]
-    #[allow(clippy::needless_pass_by_value, reason = "PyO3 hands over what it converted")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands over what it converted"
+    )]
     fn py_resume(
         &mut self,
         halt_id: &str,
@@ -160,8 +201,14 @@ impl PyTradingState {
         dry: bool,
     ) -> (Vec<String>, Vec<ActionTuple>) {
         let (snapshot_fresh, storage_trusted, identity_good) = good;
-        let checks =
-            Checks { operator, reason, snapshot_fresh, storage_trusted, identity_good, firing };
+        let checks = Checks {
+            operator,
+            reason,
+            snapshot_fresh,
+            storage_trusted,
+            identity_good,
+            firing,
+        };
         if dry {
             return (self.inner.resume_refusals(halt_id, &checks), Vec::new());
         }
@@ -194,7 +241,13 @@ impl PyTradingState {
     #[pyo3(name = "word")]
     fn py_word(&self) -> (u8, u8, u8, u8, u32) {
         let word = self.inner.word();
-        (word.state, word.severity, word.flatten, word.flags, word.state_seq)
+        (
+            word.state,
+            word.severity,
+            word.flatten,
+            word.flags,
+            word.state_seq,
+        )
     }
 
     #[pyo3(name = "waiting")]
@@ -211,14 +264,32 @@ impl PyTradingState {
     fn py_scopes(&self) -> Vec<ScopeTuple> {
         let rows = self.inner.scopes().iter().map(|(name, scope)| {
             let halt = scope.halt.clone().map(|halt| {
-                (halt.id, halt.t_ns, halt.trigger, halt.code, halt.reason, halt.durable)
+                (
+                    halt.id,
+                    halt.t_ns,
+                    halt.trigger,
+                    halt.code,
+                    halt.reason,
+                    halt.durable,
+                )
             });
             let pauses = scope.pauses.iter().map(|(cause, pause)| {
-                let Pause { trigger, code, held, since_ns } = pause.clone();
+                let Pause {
+                    trigger,
+                    code,
+                    held,
+                    since_ns,
+                } = pause.clone();
                 (cause.clone(), trigger, code, held, since_ns)
             });
             let state = scope.state().name();
-            (name.clone(), state, scope.flatten.name(), halt, pauses.collect())
+            (
+                name.clone(),
+                state,
+                scope.flatten.name(),
+                halt,
+                pauses.collect(),
+            )
         });
         rows.collect()
     }
@@ -235,7 +306,9 @@ pub(crate) struct PyLease {
 impl PyLease {
     #[new]
     fn py_new(lease_ns: i64) -> Self {
-        Self { inner: Lease::new(lease_ns) }
+        Self {
+            inner: Lease::new(lease_ns),
+        }
     }
 
     /// `beat` is `(epoch, state_seq, state, hole, halt_id, resumed)`.
@@ -248,7 +321,14 @@ impl PyLease {
     ) -> PyResult<bool> {
         let (epoch, state_seq, state, hole, halt_id, resumed) = beat;
         let state = to_state(&state)?;
-        let beat = Beat { epoch, state_seq, state, hole, halt_id, resumed };
+        let beat = Beat {
+            epoch,
+            state_seq,
+            state,
+            hole,
+            halt_id,
+            resumed,
+        };
         Ok(self.inner.on_echo(sent_ns, now_ns, beat))
     }
 

@@ -11,6 +11,9 @@ use crate::trading_state::Now;
 /// Reads whose answers may still count.
 const ASKED_MAX: usize = 64;
 
+/// A step of the wall against the boot clock that makes every known lag worthless, nanoseconds.
+const STEP_NS: i64 = 500_000_000;
+
 /// What is looked at in a snapshot of the right account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -31,6 +34,7 @@ pub struct Freshness {
     request: i64,
     asked: VecDeque<(i64, i64)>,
     lag_ns: Option<i64>,
+    offset_ns: Option<i64>,
     last: Option<Seen>,
     good_boot_ns: Option<i64>,
 }
@@ -44,6 +48,7 @@ impl Freshness {
             request: first,
             asked: VecDeque::new(),
             lag_ns: None,
+            offset_ns: None,
             last: None,
             good_boot_ns: None,
         }
@@ -61,6 +66,7 @@ impl Freshness {
 
     /// Takes in a snapshot of the right account; returns whether it is fresh.
     pub fn take(&mut self, seen: Seen, now: Now) -> bool {
+        self.look(now);
         let lag_ns = now.wall_ns.saturating_sub(seen.t_ns);
         let is_answer = self.asked.iter().any(|(request, asked_ns)| {
             *request == seen.request && now.boot_ns.saturating_sub(*asked_ns) <= self.age_max_ns
@@ -77,7 +83,7 @@ impl Freshness {
         if lag_ns.saturating_sub(base_ns) > self.age_max_ns {
             return false;
         }
-        // The smallest lag is nearest to the truth; a wall that was set back shows as a smaller one.
+        // The smallest lag is nearest to the truth.
         self.lag_ns = Some(base_ns.min(lag_ns));
         self.last = Some(seen);
         if !seen.has_money {
@@ -92,6 +98,21 @@ impl Freshness {
         self.good_boot_ns = None;
         self.lag_ns = None;
         self.asked.clear();
+    }
+
+    /// Returns whether stamps say nothing until a read that is asked for has been answered.
+    #[must_use]
+    pub const fn needs_answer(&self) -> bool {
+        self.lag_ns.is_none()
+    }
+
+    /// A wall clock that was set makes the lags before and after it incomparable.
+    fn look(&mut self, now: Now) {
+        let offset_ns = now.wall_ns.saturating_sub(now.boot_ns);
+        let known_ns = self.offset_ns.replace(offset_ns).unwrap_or(offset_ns);
+        if offset_ns.saturating_sub(known_ns).saturating_abs() > STEP_NS {
+            self.lag_ns = None;
+        }
     }
 
     /// Returns whether the last good snapshot is young enough.

@@ -49,7 +49,10 @@ impl Lease {
     /// Makes a closed lease of `lease_ns` nanoseconds.
     #[must_use]
     pub fn new(lease_ns: i64) -> Self {
-        Self { length_ns: lease_ns, ..Self::default() }
+        Self {
+            length_ns: lease_ns,
+            ..Self::default()
+        }
     }
 
     /// Takes an echo of a ping that this gate sent at `sent_ns` and that arrived at `now_ns`, both
@@ -68,9 +71,10 @@ impl Lease {
         if was_lost && self.closed_since_ns.is_none() {
             self.closed_since_ns = Some(self.sent_ns.saturating_add(self.length_ns));
         }
-        let lost_ns = self.closed_since_ns.map_or(0, |since| now_ns.saturating_sub(since));
-        let needs_handshake =
-            self.beat.is_none() || beat.epoch > known || lost_ns > LOST_NS_MAX;
+        let lost_ns = self
+            .closed_since_ns
+            .map_or(0, |since| now_ns.saturating_sub(since));
+        let needs_handshake = self.beat.is_none() || beat.epoch > known || lost_ns > LOST_NS_MAX;
         if needs_handshake && self.handshake_after_ns.is_none_or(|_| beat.epoch > known) {
             // What is in flight was asked before this gate knew that it had to ask anew.
             self.handshake_after_ns = Some(now_ns);
@@ -98,7 +102,9 @@ impl Lease {
         if !self.latched.is_empty() {
             return Code::Halted;
         }
-        let Some(beat) = &self.beat else { return Code::Missing };
+        let Some(beat) = &self.beat else {
+            return Code::Missing;
+        };
         if self.is_lost(now_ns) || self.good < GOOD_MIN {
             return Code::Stale;
         }

@@ -110,14 +110,29 @@ impl StateWord {
     #[must_use]
     pub const fn pack(self) -> u64 {
         let [a, b, c, d] = self.state_seq.to_le_bytes();
-        u64::from_le_bytes([self.state, self.severity, self.flatten, self.flags, a, b, c, d])
+        u64::from_le_bytes([
+            self.state,
+            self.severity,
+            self.flatten,
+            self.flags,
+            a,
+            b,
+            c,
+            d,
+        ])
     }
 
     /// Takes a stored word apart.
     #[must_use]
     pub const fn unpack(word: u64) -> Self {
         let [state, severity, flatten, flags, a, b, c, d] = word.to_le_bytes();
-        Self { state, severity, flatten, flags, state_seq: u32::from_le_bytes([a, b, c, d]) }
+        Self {
+            state,
+            severity,
+            flatten,
+            flags,
+            state_seq: u32::from_le_bytes([a, b, c, d]),
+        }
     }
 }
 
@@ -163,6 +178,9 @@ pub(crate) fn load_text(words: &impl Words, start: usize) -> String {
     for offset in 0..TEXT_BYTES / 8 {
         bytes.extend_from_slice(&words.load(start.saturating_add(offset)).to_le_bytes());
     }
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
     String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }

@@ -10,9 +10,7 @@ mod types;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use resume::Refusals;
-pub use types::{
-    ACCOUNT, Action, Change, Checks, Flatten, Halt, Now, Pause, Scope, State,
-};
+pub use types::{ACCOUNT, Action, Change, Checks, Flatten, Halt, Now, Pause, Scope, State};
 
 use crate::page::{FLAG_HOLE, FLAG_NOT_DURABLE, FLAG_SCOPES, RESUMED_MAX, StateWord};
 
@@ -97,7 +95,10 @@ impl TradingState {
         let mut actions = Vec::new();
         if self.scopes.len() >= SCOPES_MAX && !self.scopes.contains_key(scope) {
             let text = format!("{scope}: more than {SCOPES_MAX} scopes, the account is halted");
-            actions.push(Action::Alarm { code: "SCOPES_EXCEED_MAX", text });
+            actions.push(Action::Alarm {
+                code: "SCOPES_EXCEED_MAX",
+                text,
+            });
             actions.extend(self.halt(now, ACCOUNT, halt));
             return actions;
         }
@@ -109,18 +110,27 @@ impl TradingState {
                 self.resuming = None;
                 let text = format!("resume of {} is void, {code} came meanwhile", standing.id);
                 actions.push(Action::Persist);
-                actions.push(Action::Alarm { code: "RESUME_VOID", text });
+                actions.push(Action::Alarm {
+                    code: "RESUME_VOID",
+                    text,
+                });
             }
             actions.insert(0, publish(Change::Halt, scope, &trigger, &code));
             return self.settle(actions);
         }
         let halt_id = halt.id.clone();
-        entry.halt = Some(Halt { durable: false, ..halt });
+        entry.halt = Some(Halt {
+            durable: false,
+            ..halt
+        });
         entry.flatten = Flatten::InProgress;
         entry.flatten_sent_ns = Some(now.boot_ns);
         actions.push(publish(Change::Halt, scope, &trigger, &code));
         actions.push(Action::Persist);
-        actions.push(Action::Flatten { scope: scope.to_owned(), halt_id });
+        actions.push(Action::Flatten {
+            scope: scope.to_owned(),
+            halt_id,
+        });
         self.settle(actions)
     }
 
@@ -133,7 +143,11 @@ impl TradingState {
         if let Some(known) = entry.pauses.get_mut(cause) {
             let is_raised = pause.held && !known.held;
             known.held |= pause.held;
-            return if is_raised { vec![Action::Persist] } else { Vec::new() };
+            return if is_raised {
+                vec![Action::Persist]
+            } else {
+                Vec::new()
+            };
         }
         let mut actions = vec![publish(Change::Pause, scope, &pause.trigger, &pause.code)];
         if pause.held {
@@ -145,7 +159,10 @@ impl TradingState {
 
     /// Removes a cause; the pause ends when none is left.
     pub fn release(&mut self, scope: &str, cause: &str) -> Vec<Action> {
-        let Some(gone) = self.scopes.get_mut(scope).and_then(|entry| entry.pauses.remove(cause))
+        let Some(gone) = self
+            .scopes
+            .get_mut(scope)
+            .and_then(|entry| entry.pauses.remove(cause))
         else {
             return Vec::new();
         };
@@ -158,7 +175,11 @@ impl TradingState {
 
     /// A copy of the latch that holds the halt `halt_id` is on disk.
     pub fn persisted(&mut self, halt_id: &str) -> Vec<Action> {
-        for halt in self.scopes.values_mut().filter_map(|scope| scope.halt.as_mut()) {
+        for halt in self
+            .scopes
+            .values_mut()
+            .filter_map(|scope| scope.halt.as_mut())
+        {
             if halt.id == halt_id {
                 halt.durable = true;
             }
@@ -180,19 +201,32 @@ impl TradingState {
     /// A fresh snapshot showed positions or orders on a scope. On a halted one that was flat they
     /// are flattened again, at a bounded rate, and alarmed.
     pub fn exposed(&mut self, now: Now, scope: &str) -> Vec<Action> {
-        let Some(entry) = self.scopes.get_mut(scope) else { return Vec::new() };
-        let Some(halt) = &entry.halt else { return Vec::new() };
+        let Some(entry) = self.scopes.get_mut(scope) else {
+            return Vec::new();
+        };
+        let Some(halt) = &entry.halt else {
+            return Vec::new();
+        };
         let is_new = matches!(entry.flatten, Flatten::FlatVerified | Flatten::None);
         if !is_new || !is_due(entry.flatten_sent_ns, now) {
             return Vec::new();
         }
-        let text = format!("{scope} is halted by {} and was flat, and has exposure again", halt.id);
+        let text = format!(
+            "{scope} is halted by {} and was flat, and has exposure again",
+            halt.id
+        );
         let halt_id = halt.id.clone();
         entry.flatten = Flatten::InProgress;
         entry.flatten_sent_ns = Some(now.boot_ns);
         self.settle(vec![
-            Action::Flatten { scope: scope.to_owned(), halt_id },
-            Action::Alarm { code: "EXPOSURE_ON_HALTED", text },
+            Action::Flatten {
+                scope: scope.to_owned(),
+                halt_id,
+            },
+            Action::Alarm {
+                code: "EXPOSURE_ON_HALTED",
+                text,
+            },
         ])
     }
 
@@ -204,7 +238,10 @@ impl TradingState {
             if entry.flatten != Flatten::FlatVerified && is_due(entry.flatten_sent_ns, now) {
                 entry.flatten_sent_ns = Some(now.boot_ns);
                 let halt_id = halt.id.clone();
-                actions.push(Action::Flatten { scope: scope.clone(), halt_id });
+                actions.push(Action::Flatten {
+                    scope: scope.clone(),
+                    halt_id,
+                });
             }
         }
         actions
@@ -244,7 +281,10 @@ impl TradingState {
 
     /// Returns the start conditions that are not good yet.
     pub fn waiting(&self) -> impl Iterator<Item = &str> {
-        self.conditions.iter().filter(|(_, good)| !**good).map(|(name, _)| name.as_str())
+        self.conditions
+            .iter()
+            .filter(|(_, good)| !**good)
+            .map(|(name, _)| name.as_str())
     }
 
     /// Returns the halts that were resumed lately, oldest first.
@@ -271,7 +311,12 @@ impl TradingState {
         if account.is_some_and(|entry| entry.pauses.values().any(|pause| pause.code == HOLE)) {
             flags |= FLAG_HOLE;
         }
-        if self.scopes.values().filter_map(|entry| entry.halt.as_ref()).any(|halt| !halt.durable) {
+        if self
+            .scopes
+            .values()
+            .filter_map(|entry| entry.halt.as_ref())
+            .any(|halt| !halt.durable)
+        {
             flags |= FLAG_NOT_DURABLE;
         }
         let scopes: Vec<(String, State)> = self

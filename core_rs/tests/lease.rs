@@ -1,5 +1,12 @@
 //! A remote gate's lease: opens on proof alone, and old words never look fresh.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use edgeguard_core::lease::{Beat, Lease};
 use edgeguard_core::page::Code;
 use edgeguard_core::trading_state::State;
@@ -9,7 +16,14 @@ const MS: i64 = 1_000_000;
 const LEASE_NS: i64 = 1_000 * MS;
 
 fn beat(epoch: i64, state: State) -> Beat {
-    Beat { epoch, state_seq: 1, state, hole: false, halt_id: String::new(), resumed: Vec::new() }
+    Beat {
+        epoch,
+        state_seq: 1,
+        state,
+        hole: false,
+        halt_id: String::new(),
+        resumed: Vec::new(),
+    }
 }
 
 /// A lease that is open at the returned time: one echo to learn of the run, three that count.
@@ -85,7 +99,10 @@ fn lower_epoch_is_fenced() {
 #[test]
 fn halt_latches_until_its_resume() {
     let (mut lease, mut now) = open();
-    let halted = Beat { halt_id: "H1".to_owned(), ..beat(1, State::Halted) };
+    let halted = Beat {
+        halt_id: "H1".to_owned(),
+        ..beat(1, State::Halted)
+    };
     now += 100 * MS;
     lease.on_echo(now - MS, now, halted);
     for epoch in [1, 2, 2, 2, 2, 2] {
@@ -94,7 +111,14 @@ fn halt_latches_until_its_resume() {
         assert_eq!(lease.check(now), Code::Halted);
     }
     now += 100 * MS;
-    lease.on_echo(now - MS, now, Beat { resumed: vec!["H1".to_owned()], ..beat(2, State::Active) });
+    lease.on_echo(
+        now - MS,
+        now,
+        Beat {
+            resumed: vec!["H1".to_owned()],
+            ..beat(2, State::Active)
+        },
+    );
     assert_eq!(lease.check(now), Code::Open);
 }
 
@@ -102,7 +126,10 @@ fn halt_latches_until_its_resume() {
 #[test]
 fn late_halt_is_latched() {
     let (mut lease, now) = open();
-    let halted = Beat { halt_id: "H1".to_owned(), ..beat(1, State::Halted) };
+    let halted = Beat {
+        halt_id: "H1".to_owned(),
+        ..beat(1, State::Halted)
+    };
     lease.on_echo(now + MS, now + 2 * LEASE_NS, halted);
     assert_eq!(lease.check(now + 2 * LEASE_NS), Code::Halted);
 }

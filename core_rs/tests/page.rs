@@ -1,5 +1,12 @@
 //! The halt page on a real file: what opens a gate, and everything that must not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -27,7 +34,10 @@ impl Rig {
         let name = format!("edgeguard-page-test-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).unwrap();
-        Self { folder, now_ns: Cell::new(5_000_000_000) }
+        Self {
+            folder,
+            now_ns: Cell::new(5_000_000_000),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -35,7 +45,9 @@ impl Rig {
     }
 
     fn claim(&self) -> PageWriter {
-        PageWriter::claim(&self.path(), "A", BOOT, LEASE_NS, 7).unwrap().0
+        PageWriter::claim(&self.path(), "A", BOOT, LEASE_NS, 7)
+            .unwrap()
+            .0
     }
 
     fn reader(&self) -> PageReader {
@@ -81,7 +93,11 @@ impl Drop for Rig {
 }
 
 fn state(byte: u8, state_seq: u32) -> StateWord {
-    StateWord { state: byte, state_seq, ..StateWord::default() }
+    StateWord {
+        state: byte,
+        state_seq,
+        ..StateWord::default()
+    }
 }
 
 /// A new page is closed, and only ACTIVE with three fresh beats opens it.
@@ -97,7 +113,12 @@ fn opens_on_active_and_three_beats_alone() {
         writer.beat(rig.now_ns.get());
         assert_eq!(rig.check(&mut reader), expected);
     }
-    for (byte, expected) in [(0, Code::Starting), (1, Code::Starting), (3, Code::Paused), (9, Code::Starting)] {
+    for (byte, expected) in [
+        (0, Code::Starting),
+        (1, Code::Starting),
+        (3, Code::Paused),
+        (9, Code::Starting),
+    ] {
         writer.set_state(state(byte, 2), "");
         assert_eq!(rig.check(&mut reader), expected);
     }
@@ -209,7 +230,10 @@ fn scopes_close_alone_and_are_latched() {
     assert_eq!(reader.check_scopes(clock, &[gold]), Code::Open);
     writer.set_scope("symbol:XAUUSD", state(4, 2));
     assert_eq!(reader.check_scopes(clock, &[gold]), Code::Scope);
-    assert_eq!(reader.check_scopes(clock, &[hash_word("symbol:EURUSD")]), Code::Open);
+    assert_eq!(
+        reader.check_scopes(clock, &[hash_word("symbol:EURUSD")]),
+        Code::Open
+    );
     assert_eq!(rig.check(&mut reader), Code::Open);
     writer = rig.claim();
     writer.set_state(state(2, 1), "");
@@ -251,11 +275,17 @@ fn hostile_words_close() {
         let (_writer, mut reader) = rig.open();
         rig.poke(index, value);
         rig.pass(2 * MS);
-        assert_ne!(rig.check(&mut reader), Code::Open, "word {index} = {value:#x}");
+        assert_ne!(
+            rig.check(&mut reader),
+            Code::Open,
+            "word {index} = {value:#x}"
+        );
     }
-    for (index, expected) in
-        [(word::BOOT, Code::Missing), (word::BOOT + 1, Code::Missing), (word::ACCOUNT, Code::WrongAccount)]
-    {
+    for (index, expected) in [
+        (word::BOOT, Code::Missing),
+        (word::BOOT + 1, Code::Missing),
+        (word::ACCOUNT, Code::WrongAccount),
+    ] {
         let rig = Rig::new();
         let (_writer, mut reader) = rig.open();
         rig.poke(index, 99);
@@ -283,7 +313,12 @@ fn shrunk_file_is_missing() {
     for size in [0, 1, 4095, 8192] {
         let rig = Rig::new();
         let (_writer, mut reader) = rig.open();
-        fs::OpenOptions::new().write(true).open(rig.path()).unwrap().set_len(size).unwrap();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(rig.path())
+            .unwrap()
+            .set_len(size)
+            .unwrap();
         rig.pass(2 * MS);
         assert_eq!(rig.check(&mut reader), Code::Missing, "{size} bytes");
     }
@@ -344,8 +379,20 @@ fn states_are_never_torn() {
     let (writer, _reader) = rig.open();
     let map = Map::open(&rig.path(), false).unwrap();
     let words: [StateWord; 2] = [
-        StateWord { state: 2, severity: 0, flatten: 0, flags: 0, state_seq: 0 },
-        StateWord { state: 4, severity: 255, flatten: 255, flags: 255, state_seq: u32::MAX },
+        StateWord {
+            state: 2,
+            severity: 0,
+            flatten: 0,
+            flags: 0,
+            state_seq: 0,
+        },
+        StateWord {
+            state: 4,
+            severity: 255,
+            flatten: 255,
+            flags: 255,
+            state_seq: u32::MAX,
+        },
     ];
     writer.set_state(words[0], "");
     let is_whole = std::thread::scope(|scope| {

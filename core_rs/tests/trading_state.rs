@@ -1,20 +1,41 @@
 //! The trading state: promises P1, P7 and P8, first one by one, then under random histories.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cognitive_complexity,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use edgeguard_core::trading_state::{
     ACCOUNT, Action, Change, Checks, Flatten, Halt, Now, Pause, State, TradingState,
 };
 use proptest::prelude::*;
 
 fn now(second: i64) -> Now {
-    Now { wall_ns: second * 1_000_000_000, boot_ns: second * 1_000_000_000 }
+    Now {
+        wall_ns: second * 1_000_000_000,
+        boot_ns: second * 1_000_000_000,
+    }
 }
 
 fn halt(id: &str) -> Halt {
-    Halt { id: id.to_owned(), t_ns: 1, trigger: "daily_loss".to_owned(), ..Halt::default() }
+    Halt {
+        id: id.to_owned(),
+        t_ns: 1,
+        trigger: "daily_loss".to_owned(),
+        ..Halt::default()
+    }
 }
 
 fn pause(code: &str, held: bool) -> Pause {
-    Pause { trigger: "guard".to_owned(), code: code.to_owned(), held, since_ns: 1 }
+    Pause {
+        trigger: "guard".to_owned(),
+        code: code.to_owned(),
+        held,
+        since_ns: 1,
+    }
 }
 
 fn good() -> Checks {
@@ -48,7 +69,13 @@ fn halt_orders_page_publish_persist_flatten() {
     let mut state = active();
     let actions = state.halt(now(1), ACCOUNT, halt("H1"));
     assert!(matches!(actions[0], Action::Page));
-    assert!(matches!(&actions[1], Action::Publish { change: Change::Halt, .. }));
+    assert!(matches!(
+        &actions[1],
+        Action::Publish {
+            change: Change::Halt,
+            ..
+        }
+    ));
     assert!(matches!(actions[2], Action::Persist));
     assert!(matches!(&actions[3], Action::Flatten { halt_id, .. } if halt_id == "H1"));
     assert_eq!(state.state(), State::Halted);
@@ -77,7 +104,11 @@ fn start_needs_every_condition() {
 fn second_halt_changes_nothing_of_the_first() {
     let mut state = halted("H1");
     let actions = state.halt(now(9), ACCOUNT, halt("H2"));
-    assert!(actions.iter().all(|action| matches!(action, Action::Publish { .. })));
+    assert!(
+        actions
+            .iter()
+            .all(|action| matches!(action, Action::Publish { .. }))
+    );
     let standing = state.scopes()[ACCOUNT].halt.clone().unwrap();
     assert_eq!((standing.id.as_str(), standing.t_ns), ("H1", 1));
     assert_eq!(state.scopes()[ACCOUNT].flatten, Flatten::FlatVerified);
@@ -86,13 +117,16 @@ fn second_halt_changes_nothing_of_the_first() {
 /// P7: each missing condition of a resume is a refusal of its own, and changes nothing.
 #[test]
 fn resume_is_refused_for_each_reason() {
-    let cases: [(&str, fn(&mut Checks)); 6] = [
+    type Spoil = fn(&mut Checks);
+    let cases: [(&str, Spoil); 6] = [
         ("operator", |checks| checks.operator = " ".to_owned()),
         ("reason", |checks| checks.reason.clear()),
         ("snapshot", |checks| checks.snapshot_fresh = false),
         ("storage", |checks| checks.storage_trusted = false),
         ("identity", |checks| checks.identity_good = false),
-        ("would fire", |checks| checks.firing.push("daily_loss would fire".to_owned())),
+        ("would fire", |checks| {
+            checks.firing = vec!["daily_loss would fire".to_owned()];
+        }),
     ];
     for (word, spoil) in cases {
         let mut state = halted("H1");
@@ -152,10 +186,21 @@ fn pause_ends_with_its_last_cause() {
 #[test]
 fn exposure_on_a_halted_account_is_flattened_again() {
     let mut state = halted("H1");
-    assert!(state.exposed(now(2), ACCOUNT).is_empty(), "told less than 5 s ago");
+    assert!(
+        state.exposed(now(2), ACCOUNT).is_empty(),
+        "told less than 5 s ago"
+    );
     let actions = state.exposed(now(7), ACCOUNT);
-    assert!(actions.iter().any(|action| matches!(action, Action::Flatten { .. })));
-    assert!(actions.iter().any(|action| matches!(action, Action::Alarm { .. })));
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Flatten { .. }))
+    );
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Alarm { .. }))
+    );
     assert_eq!(state.scopes()[ACCOUNT].flatten, Flatten::InProgress);
     assert!(state.tick(now(8)).is_empty());
     assert_eq!(state.tick(now(12)).len(), 1);
@@ -174,7 +219,10 @@ fn scope_halts_alone() {
     state.resume("H1", &good()).unwrap();
     state.resume_durable("H1").unwrap();
     assert_eq!(state.state_of("strategy:X"), State::Active);
-    assert!(state.scopes().contains_key("strategy:X"), "gates must see it active");
+    assert!(
+        state.scopes().contains_key("strategy:X"),
+        "gates must see it active"
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -217,11 +265,18 @@ fn apply(state: &mut TradingState, at: Now, step: &Step) -> Vec<Action> {
         Step::Release(cause) => state.release(ACCOUNT, &cause.to_string()),
         Step::Persisted(id) => state.persisted(&format!("H{id}")),
         Step::Flat(id, flat) => {
-            let status = if *flat { Flatten::FlatVerified } else { Flatten::NotFlat };
+            let status = if *flat {
+                Flatten::FlatVerified
+            } else {
+                Flatten::NotFlat
+            };
             state.flattened(ACCOUNT, &format!("H{id}"), status)
         }
         Step::Resume(id, green) => {
-            let checks = Checks { snapshot_fresh: *green, ..good() };
+            let checks = Checks {
+                snapshot_fresh: *green,
+                ..good()
+            };
             state.resume(&format!("H{id}"), &checks).unwrap_or_default()
         }
         Step::Durable(id) => state.resume_durable(&format!("H{id}")).unwrap_or_default(),
@@ -249,14 +304,13 @@ proptest! {
             let actions = apply(&mut state, now(second), step);
             let after = state.scopes()[ACCOUNT].clone();
             if let Some(standing) = &before.halt {
-                match &after.halt {
-                    Some(kept) => prop_assert_eq!((&kept.id, kept.t_ns), (&standing.id, standing.t_ns)),
-                    None => {
-                        prop_assert!(was_asked);
-                        let own = standing.id.clone();
-                        let is_own = matches!(step, Step::Durable(id) if format!("H{id}") == own);
-                        prop_assert!(is_own);
-                    }
+                if let Some(kept) = &after.halt {
+                    prop_assert_eq!((&kept.id, kept.t_ns), (&standing.id, standing.t_ns));
+                } else {
+                    prop_assert!(was_asked);
+                    let own = standing.id.clone();
+                    let is_own = matches!(step, Step::Durable(id) if format!("H{id}") == own);
+                    prop_assert!(is_own);
                 }
             }
             if after.halt.is_some() {

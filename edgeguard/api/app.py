@@ -21,7 +21,7 @@ from edgeguard.api.health import PageCode, judge_health
 from edgeguard.api.limits import RateLimit
 from edgeguard.api.openapi import openapi
 from edgeguard.api.port import Control, HaltAnswer, HaltOrder, Stage
-from edgeguard.api.requests import InvalidError, Pause, Resume, Shutdown, read_body
+from edgeguard.api.requests import InvalidError, Pause, Resume, Shutdown, read_body, read_operator
 from edgeguard.api.tokens import Right, Tokens
 from edgeguard.clock import Clock
 from edgeguard.config.model import Config
@@ -57,6 +57,7 @@ class Parts:
         page_code: reads a halt page as a gate does.
         halts: returns halts and resumes, newest first; blocks.
         audit: writes down what concerns control.
+        acknowledge: takes an incident on for somebody; returns what to say, None if it is unknown.
         about: returns what the ops process knows of itself: its channels.
         clock: the clocks.
     """
@@ -67,6 +68,7 @@ class Parts:
     page_code: PageCode
     halts: Halts
     audit: Audit
+    acknowledge: Callable[[str, str], str | None]
     about: Callable[[], dict[str, Any]]
     clock: Clock
 
@@ -88,6 +90,7 @@ class Api:
             Route("/emergency/shutdown", self._caught(self._shutdown), methods=["POST"]),
             Route("/emergency/pause", self._caught(self._pause), methods=["POST"]),
             Route("/emergency/resume", self._caught(self._resume), methods=["POST"]),
+            Route("/incidents/{incident}/ack", self._caught(self._acknowledge), methods=["POST"]),
             Route("/health", self._caught(self._health), methods=["GET"]),
             Route("/status", self._caught(self._status), methods=["GET"]),
             Route("/halts", self._caught(self._list_halts), methods=["GET"]),
@@ -142,6 +145,16 @@ class Api:
         body = read_body(await read_data(request), Resume, self._parts.config)
         args = {"scope": body.scope, "pause": "1"} if body.pause else {"halt_id": body.halt_id}
         return await self._ask(request, "resume", (body.operator, body.reason), args)
+
+    async def _acknowledge(self, request: Request) -> Response:
+        self._admit(request, "halt")
+        incident = request.path_params["incident"]
+        operator = read_operator(await read_data(request)) or f"http:{_address(request)}"
+        said = self._parts.acknowledge(incident, operator)
+        if said is None:
+            raise HTTPException(404)
+        self._audit(request, said)
+        return _json({"result": said, "stages": []}, 200)
 
     async def _health(self, request: Request) -> Response:
         self._count(request)

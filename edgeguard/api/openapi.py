@@ -9,7 +9,7 @@ import msgspec
 
 import edgeguard
 from edgeguard.api.health import Health
-from edgeguard.api.requests import Pause, Resume, Shutdown
+from edgeguard.api.requests import Acknowledge, Pause, Resume, Shutdown
 
 _REF: Final = "#/components/schemas/{name}"
 _TEXTS: Final[Mapping[str, str]] = {
@@ -18,6 +18,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "400": "no HTTP that is understood",
     "401": "no valid token",
     "403": "another right's token, a foreign Host, or any Origin",
+    "404": "no such incident",
     "408": "the body did not come in time",
     "409": "refused by the guard: stale halt id, or not green",
     "413": "the body is too large",
@@ -29,7 +30,7 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 def openapi() -> dict[str, Any]:
     """Return the document."""
-    kinds = [Shutdown, Pause, Resume, Health]
+    kinds = [Shutdown, Pause, Resume, Acknowledge, Health]
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     return {
         "openapi": "3.1.0",
@@ -43,6 +44,7 @@ def openapi() -> dict[str, Any]:
             "/emergency/shutdown": _post(Shutdown, "halt", ("200", "202", "503")),
             "/emergency/pause": _post(Pause, "halt", ("200", "409", "503")),
             "/emergency/resume": _post(Resume, "resume", ("200", "409", "503")),
+            "/incidents/{incident}/ack": _acknowledge(),
             "/health": _get("Is the whole kill channel proven?", ("200", "429", "503")),
             "/status": _get("What the guard sees", ("200", "401", "403", "429", "503"), "read"),
             "/halts": _get("Halts and resumes, newest first", ("200", "401", "403", "429"), "read"),
@@ -89,6 +91,15 @@ def _post(kind: type[msgspec.Struct], right: str, codes: tuple[str, ...]) -> dic
             },
         }
     }
+
+
+def _acknowledge() -> dict[str, Any]:
+    path = _post(Acknowledge, "halt", ("200", "503"))
+    path["post"]["requestBody"]["required"] = False
+    path["post"]["responses"]["404"] = _response("404", "Error")
+    name = {"type": "string", "pattern": "^INC-[0-9]{4}-[0-9]{3,6}$"}
+    path["parameters"] = [{"name": "incident", "in": "path", "required": True, "schema": name}]
+    return path
 
 
 def _get(summary: str, codes: tuple[str, ...], right: str = "") -> dict[str, Any]:

@@ -66,6 +66,12 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: ScopeText = "all"
 
 
+class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /incidents/{incident}/ack`: take an incident on, so that its repeats stop."""
+
+    operator: Operator = ""
+
+
 B = TypeVar("B", Shutdown, Pause, Resume)
 
 
@@ -91,6 +97,19 @@ def read_body(data: bytes, kind: type[B], config: Config) -> B:
         if bool(_line("halt_id", body.halt_id, NAME_MAX)) == body.pause:
             raise InvalidError("either halt_id or pause must be given")
     return msgspec.structs.replace(body, reason=reason, operator=operator)
+
+
+def read_operator(data: bytes) -> str:
+    """Return who acknowledges, empty where an empty body or none says so.
+
+    Raises:
+        InvalidError: the body is something else.
+    """
+    try:
+        body = msgspec.json.decode(data or b"{}", type=Acknowledge)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+        raise InvalidError(f'the body must be JSON such as {{"operator": "ann"}}: {e}') from e
+    return _line("operator", body.operator, NAME_MAX)
 
 
 def check_scope(scope: str, config: Config) -> None:

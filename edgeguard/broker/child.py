@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -29,11 +30,12 @@ LOADED: Final = 0
 
 def plain(value: object) -> object:
     """Return a terminal's value as dicts, lists and scalars: its structs by field name."""
-    as_dict = getattr(value, "_asdict", None)
+    as_dict: Callable[[], dict[str, object]] | None = getattr(value, "_asdict", None)
     if as_dict is not None:
         return {str(name): plain(inner) for name, inner in as_dict().items()}
     if isinstance(value, (tuple, list)):
-        return [plain(inner) for inner in value]
+        rows = cast("Sequence[object]", value)
+        return [plain(inner) for inner in rows]
     if isinstance(value, (bool, int, float, str, bytes, type(None))):
         return value
     item = getattr(value, "item", None)

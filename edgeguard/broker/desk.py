@@ -30,6 +30,8 @@ READS_MAX: Final = 64
 """Fresh reads that wait at one time; one read answers them all."""
 BODY_BYTES_MAX: Final = 48 * 1024
 """Largest body of an event, so that the message stays under the wire's 64 KiB."""
+LEFT_MAX: Final = 50
+"""Alarms and things left that a shortened record still names."""
 
 
 class Desk:
@@ -263,9 +265,9 @@ def encode_body(body: object) -> bytes:
     if len(data) <= BODY_BYTES_MAX:
         return data
     if isinstance(body, Record):
-        short = {**msgspec.structs.asdict(body), "book": [], "requests": [], "truncated": True}
-        short["remaining"] = body.remaining[:100]
-        short["alarms"] = body.alarms[:50]
+        short: dict[str, object] = msgspec.structs.asdict(body)
+        short |= {"book": (), "requests": (), "truncated": True}
+        short |= {"remaining": body.remaining[:LEFT_MAX], "alarms": body.alarms[:LEFT_MAX]}
         return msgspec.json.encode(short)
     return b'{"truncated":true}'
 

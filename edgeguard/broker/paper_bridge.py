@@ -123,7 +123,7 @@ class PaperProcess:
         spec.write_bytes(dump_spec(self._spec))
         log = (self._folder / f"{self._id}.log").open("ab")
         with log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
+            process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module, once
                 [
                     *(sys.executable, "-m", "edgeguard.broker.paper.process"),
                     *("--socket", str(self.socket), "--spec", str(spec)),
@@ -134,13 +134,13 @@ class PaperProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        self._pid_file.write_text(str(self._process.pid), encoding="ascii")
+        self._process = process
+        self._pid_file.write_text(str(process.pid), encoding="ascii")
         deadline = self._clock.boot_ns() + START_NS
         while not self._listens():
-            code = self._process.poll()
-            if code == InUseError.exit_code:
-                self._process = None
-            elif code is not None or self._clock.boot_ns() > deadline:
+            # Somebody else may have started one just before: then that one will listen.
+            died = process.poll() not in (None, InUseError.exit_code)
+            if died or self._clock.boot_ns() > deadline:
                 raise TerminalError(
                     f"the paper terminal of {self._id} did not start; its words are in {log.name}"
                 )
@@ -174,7 +174,7 @@ class PaperProcess:
 
 
 class PriceBridge:
-    """Subscribes to the feeds and passes their ticks on, in order, without ever waiting for them."""
+    """Subscribes to the feeds and passes their ticks on, in order, never waiting for them."""
 
     def __init__(
         self, context: Context, pumps: PumpSet, endpoints: tuple[str, ...], paper_socket: Path

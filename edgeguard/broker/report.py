@@ -65,7 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """The two reads that prove flat: wall ns at the end of the first and the start of the second."""
+    """The two reads that prove flat: wall ns of the end of one and the start of the other."""
 
     first_ns: int
     second_ns: int
@@ -248,12 +248,11 @@ def table(record: Record) -> str:
         "ended after": record.ended_ns,
     }
     head = [
-        f"flatten of account {record.account} ({record.login} on {record.server})"
-        f"   scope: {record.scope}   result: {record.result}",
+        f"flatten of account {record.account} ({record.login} on {record.server})",
+        f"scope: {record.scope}   result: {record.result}   slippage: {record.slippage_total}",
         f"halt: {record.halt_id or '-'}   reason: {record.reason or '-'}",
-        f"book: {positions} positions, {len(record.book) - positions} orders"
-        f"   requests: {record.requests_sent}   reads: {record.reads}"
-        f"   slippage: {record.slippage_total}",
+        f"book: {positions} positions, {len(record.book) - positions} orders",
+        f"requests: {record.requests_sent}   reads: {record.reads}",
         ", ".join(f"{name} {_after(record, when)}" for name, when in stages.items()),
     ]
     rows = [COLUMNS, *(_row(record, line) for line in record.requests)]

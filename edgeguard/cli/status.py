@@ -15,6 +15,7 @@ from rich.text import Text
 
 from edgeguard.cli.answers import Request, ask
 from edgeguard.cli.options import Where, pass_where, where_options
+from edgeguard.cli.trips import inputs
 
 WATCH_S: Final = 0.5
 """Time between two looks of ``--watch``."""
@@ -66,7 +67,7 @@ def _watch(endpoint: str) -> None:
 def _view(document: Document) -> RenderableType:
     parts: list[RenderableType] = [Text("\n".join(_headline(document)) + "\n")]
     for account in document["accounts"]:
-        parts += [_account(account), _limits(account), _symbols(account)]
+        parts += [_account(account), _limits(account), _symbols(account), *inputs(account)]
     return Group(*parts, _feeds(document))
 
 

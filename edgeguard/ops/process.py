@@ -29,9 +29,10 @@ from edgeguard.clock import Clock, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.config.secrets import Secret
-from edgeguard.errors import EdgeGuardError, InUseError, StorageError
+from edgeguard.errors import EdgeGuardError, InUseError, StorageError, UnreachableError
 from edgeguard.incident.reading import halts
-from edgeguard.notify.contacts import read_contacts
+from edgeguard.incident.store import Incidents
+from edgeguard.notify.contacts import Contacts, read_contacts
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.outbox import Outbox
 from edgeguard.notify.senders import make_senders
@@ -113,7 +114,8 @@ class Ops:
         self._paths = paths
         self._control = control
         self._clock = clock
-        self._contacts = read_contacts(Path(config.notify.contacts or os.devnull))
+        named = config.notify.contacts
+        self._contacts = read_contacts(Path(named)) if named else Contacts()
         self._database = self._open_database()
         self._deadman: Deadman | None = None
         self._pages = {
@@ -136,6 +138,7 @@ class Ops:
                 page_code=self._page_code,
                 halts=lambda: halts(paths.journal),
                 audit=self._audit,
+                acknowledge=self._acknowledge,
                 about=self._about,
                 clock=clock,
             )
@@ -239,6 +242,19 @@ class Ops:
             database.audit(self._clock.wall_ns(), who, what, outcome)
         except apsw.Error as e:
             tell(f"audit could not be written ({e}): {who} {what}: {outcome}")
+
+    def _acknowledge(self, incident: str, by: str) -> str | None:
+        database = self._database
+        if database is None:
+            raise UnreachableError("ops.sqlite could not be opened: nothing can be acknowledged")
+        try:
+            if Incidents(database).get(incident) is None:
+                return None
+            now_ns = self._clock.wall_ns()
+            is_new = Outbox(database).acknowledge(incident, by, "http", now_ns)
+        except apsw.Error as e:
+            raise UnreachableError(f"ops.sqlite could not be written: {e}") from e
+        return f"{incident} acknowledged" + ("" if is_new else " before, by somebody else")
 
     def _about(self) -> dict[str, Any]:
         database = self._database

@@ -55,8 +55,8 @@ pub fn snapshot(head: Head, equity: Option<i64>) -> Vec<u8> {
 
 /// The terminal's word that it is connected.
 pub fn proof(head: Head) -> Vec<u8> {
-    let mut out = begin(7, 7, "terminal", head);
-    out.push(0xc3);
+    let mut out = begin(8, 7, "terminal", head);
+    out.extend([0xc3, 0xc3]);
     out
 }
 

@@ -66,7 +66,11 @@ impl Map {
     /// # Errors
     /// [`PageError`] when the file is missing, not ours, open to others, or not 4096 bytes.
     pub fn open(path: &Path, writable: bool) -> Result<Self, PageError> {
-        let mode = if writable { OFlags::RDWR } else { OFlags::RDONLY };
+        let mode = if writable {
+            OFlags::RDWR
+        } else {
+            OFlags::RDONLY
+        };
         let flags = mode | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
         check(&rustix::fs::fstat(&fd)?)?;
@@ -100,8 +104,11 @@ impl Map {
 
     #[allow(unsafe_code, reason = "shared memory cannot be had without it")]
     fn from_fd(fd: OwnedFd, writable: bool) -> Result<Self, PageError> {
-        let access =
-            if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let access = if writable {
+            ProtFlags::READ | ProtFlags::WRITE
+        } else {
+            ProtFlags::READ
+        };
         // SAFETY: a fresh shared mapping at an address of the kernel's choice aliases nothing of
         // Rust's; the file was checked to hold PAGE_BYTES.
         let base = unsafe {
@@ -129,7 +136,9 @@ impl Map {
 
 impl Words for Map {
     fn load(&self, index: usize) -> u64 {
-        self.atomics().get(index).map_or(0, |word| word.load(Ordering::Acquire))
+        self.atomics()
+            .get(index)
+            .map_or(0, |word| word.load(Ordering::Acquire))
     }
 
     fn store(&self, index: usize, value: u64) {
@@ -144,7 +153,8 @@ impl Words for Map {
     fn swap_if(&self, index: usize, seen: u64, value: u64) -> bool {
         self.writable
             && self.atomics().get(index).is_some_and(|word| {
-                word.compare_exchange(seen, value, Ordering::AcqRel, Ordering::Acquire).is_ok()
+                word.compare_exchange(seen, value, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok()
             })
     }
 }

@@ -79,14 +79,13 @@ fn is_resumed(words: &impl Words, halt: u64) -> bool {
 
 /// Judges the account at `boot_ns`. `clock` is asked again where the beat is later than that: a
 /// reader that was held up between its clock and this load sees an honest beat from its future.
-pub fn judge(
-    words: &impl Words,
-    latch: &mut Latch,
-    boot_ns: u64,
-    clock: impl Fn() -> u64,
-) -> Code {
+pub fn judge(words: &impl Words, latch: &mut Latch, boot_ns: u64, clock: impl Fn() -> u64) -> Code {
     if words.load(word::MAGIC) != MAGIC || words.load(word::LAYOUT) != LAYOUT {
-        return if latch.halt != 0 || latch.manual != 0 { Code::Halted } else { Code::Missing };
+        return if latch.halt != 0 || latch.manual != 0 {
+            Code::Halted
+        } else {
+            Code::Missing
+        };
     }
     let state = StateWord::unpack(words.load(word::STATE));
     if latch.observe(words, state) {
@@ -184,7 +183,11 @@ impl PageReader {
             let code = self.attach(boot_ns);
             if code != Code::Open {
                 self.map = None;
-                return if self.latch == Latch::default() { code } else { Code::Halted };
+                return if self.latch == Latch::default() {
+                    code
+                } else {
+                    Code::Halted
+                };
             }
         }
         match &self.map {
@@ -255,14 +258,22 @@ impl PageReader {
                 Err(error) => return self.refuse(&error),
             }
         }
-        let Some(map) = &self.map else { return Code::Missing };
+        let Some(map) = &self.map else {
+            return Code::Missing;
+        };
         let header = [MAGIC, LAYOUT, self.boot.0, self.boot.1];
-        if (0_usize..).zip(header).any(|(index, expected)| map.load(index) != expected) {
+        if (0_usize..)
+            .zip(header)
+            .any(|(index, expected)| map.load(index) != expected)
+        {
             "page must have this layout's header and this boot's id".clone_into(&mut self.why);
             return Code::Missing;
         }
         if map.load(word::ACCOUNT) != self.account {
-            self.why = format!("page is of account {:?}", load_text(map, word::ACCOUNT_TEXT));
+            self.why = format!(
+                "page is of account {:?}",
+                load_text(map, word::ACCOUNT_TEXT)
+            );
             return Code::WrongAccount;
         }
         self.whole_until_ns = boot_ns.saturating_add(WHOLE_NS);

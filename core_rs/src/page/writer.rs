@@ -86,8 +86,11 @@ impl<W: Words> PageWriter<W> {
     /// Closes the page for a new run and empties its tables.
     pub fn begin(words: W, lease_ns: u64, epoch: u64) -> Self {
         let before = StateWord::unpack(words.load(word::STATE));
-        let state =
-            if before.state == STATE_HALTED { STATE_HALTED } else { STATE_STARTING };
+        let state = if before.state == STATE_HALTED {
+            STATE_HALTED
+        } else {
+            STATE_STARTING
+        };
         words.store(word::STATE, StateWord { state, ..before }.pack());
         words.store(word::BEAT, 0);
         words.store(word::STREAK, 0);
@@ -127,12 +130,16 @@ impl<W: Words> PageWriter<W> {
     /// scope's hash beside another's state. A table that is full closes the account for the run.
     pub fn set_scope(&mut self, scope: &str, state: StateWord) {
         let hash = hash_word(scope);
-        let slot = self.scopes.iter().position(|known| *known == hash).or_else(|| {
-            (self.scopes.len() < SCOPES_MAX).then(|| {
-                self.scopes.push(hash);
-                self.scopes.len().saturating_sub(1)
-            })
-        });
+        let slot = self
+            .scopes
+            .iter()
+            .position(|known| *known == hash)
+            .or_else(|| {
+                (self.scopes.len() < SCOPES_MAX).then(|| {
+                    self.scopes.push(hash);
+                    self.scopes.len().saturating_sub(1)
+                })
+            });
         let Some(slot) = slot else {
             self.overflow = true;
             return;
@@ -144,15 +151,19 @@ impl<W: Words> PageWriter<W> {
 
     /// Remembers a resumed halt, or the manual word that it lifted, for gates that have it latched.
     pub fn push_resumed(&mut self, halt: u64) {
-        self.words.store(word::RESUMED.saturating_add(self.resumed_next), halt);
+        self.words
+            .store(word::RESUMED.saturating_add(self.resumed_next), halt);
         self.resumed_next = self.resumed_next.saturating_add(1) % RESUMED_MAX;
     }
 
     /// Stamps an earned heartbeat with the guard's own `CLOCK_BOOTTIME`.
     pub fn beat(&mut self, boot_ns: u64) {
         let gap = boot_ns.saturating_sub(self.last_beat_ns);
-        self.streak =
-            if gap < self.lease_ns { self.streak.saturating_add(1) } else { 1 };
+        self.streak = if gap < self.lease_ns {
+            self.streak.saturating_add(1)
+        } else {
+            1
+        };
         self.last_beat_ns = boot_ns;
         // The streak falls before the stamp is renewed: a reader never sees a new stamp with the
         // streak of before the gap.

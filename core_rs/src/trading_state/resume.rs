@@ -38,7 +38,9 @@ impl TradingState {
             .filter(|(_, entry)| entry.halt.as_ref().is_some_and(|halt| halt.id == halt_id))
             .collect();
         if halted.is_empty() {
-            refusals.push(format!("halt id must be that of a halt in force, was {halt_id:?}"));
+            refusals.push(format!(
+                "halt id must be that of a halt in force, was {halt_id:?}"
+            ));
         }
         for (scope, entry) in halted {
             if entry.flatten != Flatten::FlatVerified {
@@ -78,7 +80,11 @@ impl TradingState {
         let mut actions = Vec::new();
         for (scope, entry) in &mut self.scopes {
             if entry.halt.as_ref().is_some_and(|halt| halt.id == halt_id) {
-                let trigger = entry.halt.take().map(|halt| halt.trigger).unwrap_or_default();
+                let trigger = entry
+                    .halt
+                    .take()
+                    .map(|halt| halt.trigger)
+                    .unwrap_or_default();
                 entry.flatten = Flatten::None;
                 entry.flatten_sent_ns = None;
                 actions.push(publish(Change::Resume, scope, &trigger, "RESUMED"));
@@ -109,7 +115,10 @@ impl TradingState {
                     .collect()
             })
             .unwrap_or_default();
-        causes.iter().flat_map(|cause| self.release(scope, cause)).collect()
+        causes
+            .iter()
+            .flat_map(|cause| self.release(scope, cause))
+            .collect()
     }
 
     /// Returns the state of a scope as a gate should see it: its own, or its account's if worse.

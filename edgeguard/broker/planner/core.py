@@ -6,7 +6,6 @@ position at a time, and observes again until two fresh reads agree that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import heappush
 
 from edgeguard.broker.planner.flatness import judge_flat, remaining
@@ -166,7 +165,7 @@ class Planner:
     def looked(
         self, now_ns: int, symbol: str, spec: SymbolRow | None, tick: TickRow | None
     ) -> None:
-        """Take in a symbol's rules and tick, read at `now_ns`; None where the terminal gave none."""
+        """Take in a symbol's rules and tick, read at `now_ns`; None for what was not given."""
         market = self._st.market(symbol)
         market.look_ns = now_ns
         if spec is not None:

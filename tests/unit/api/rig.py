@@ -151,6 +151,7 @@ def site(
             page_code=lambda _account: page_code[0],
             halts=halts,
             audit=lambda who, what, outcome: audits.append((who, what, outcome)),
+            acknowledge=lambda name, by: f"{name} by {by}" if name == "INC-2026-001" else None,
             about=lambda: {"channels": {}},
             clock=clock or SystemClock(),
         )

@@ -223,6 +223,15 @@ def test_status_and_halts_need_the_read_token() -> None:
         assert here.ask("GET", "/halts", None, READ).body == {"halts": [{"id": "H1"}]}
 
 
+def test_an_incident_is_acknowledged_by_http(here: Site) -> None:
+    path = "/incidents/INC-2026-001/ack"
+    assert here.ask("POST", path, None, READ).status == 403
+    assert here.ask("POST", path, None, HALT).body["result"] == "INC-2026-001 by http:127.0.0.1"
+    assert here.post(path, {"operator": "ann"}, HALT).body["result"] == "INC-2026-001 by ann"
+    assert here.post(path, {"operator": "a\nb"}, HALT).status == 422
+    assert here.post("/incidents/INC-2026-002/ack", {}, HALT).status == 404
+
+
 def test_without_tokens_nobody_has_a_right() -> None:
     with site(tokens=read_tokens(make_config().api, {})) as here:
         for token in ("", HALT):

@@ -23,10 +23,10 @@ from edgeguard.ops.process import Ops, run_ops
 from tests.unit.api.rig import HALT, FakeControl, make_config
 
 
-def config_of(folder: Path, **api: int) -> Config:
+def config_of(folder: Path, port: int = 0) -> Config:
     return msgspec.structs.replace(
         make_config(),
-        api=ApiConfig(**{"port": 0, **api}),
+        api=ApiConfig(port=port),
         incident=IncidentConfig(log=str(folder / "log.md")),
         notify=NotifyConfig(contacts=""),
     )
@@ -117,7 +117,7 @@ def test_a_database_that_cannot_open_stops_no_halt(paths: Paths, tmp_path: Path)
         assert shut_down(port) == 200
 
 
-def test_a_taken_port_and_a_second_ops_are_refused(paths: Paths, tmp_path: Path) -> None:
+def test_a_taken_port_is_refused(paths: Paths, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -1,0 +1,134 @@
+"""What would trip it: the engine's prices are exact to the point, and status shows them."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from edgeguard import messages
+from edgeguard.cli.trips import inputs
+from edgeguard.config.load import parse_config
+from edgeguard.engine import Engine
+
+START_NS = 1_772_020_800_000_000_000
+CONFIG = """
+[[account]]
+id = "A"
+login = 7
+server = "S"
+trade_mode = "demo"
+currency = "USD"
+initial_balance = "100000.00"
+terminal = "paper"
+[account.limits]
+first_reference = "snapshot"
+confirm = "none"
+jump_frac = 100
+[[symbol]]
+name = "EURUSD"
+digits = 5
+[[symbol]]
+name = "USDJPY"
+digits = 3
+"""
+BOOKS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "long": (("EURUSD", "buy", "2.00", "1.10000"),),
+    "short": (("EURUSD", "sell", "2.00", "1.10010"),),
+    "netted": (("EURUSD", "buy", "3.00", "1.10000"), ("EURUSD", "sell", "1.00", "1.10010")),
+    "converted": (("USDJPY", "sell", "1.00", "110.012"), ("EURUSD", "buy", "0.10", "1.10000")),
+}
+Json = dict[str, Any]
+
+
+def give(engine: Engine, message: msgspec.Struct, after_ns: int) -> None:
+    t_ns = START_NS + after_ns
+    assert engine.on_frame(msgspec.msgpack.encode(message), t_ns, t_ns, 0, 1) & 4 == 0
+
+
+def ticks(*quotes: tuple[str, str, str]) -> messages.TickBatch:
+    rows = tuple(messages.Tick(*quote) for quote in quotes)
+    return messages.TickBatch("A", "market", 1, None, START_NS, rows)
+
+
+def held(book: str) -> Engine:
+    """Return an engine whose account holds a book, each position at its present price."""
+    engine = Engine(
+        msgspec.json.encode(parse_config(CONFIG.encode(), Path("c"))), "hash", live=False
+    )
+    positions = tuple(
+        messages.Position(n, n, symbol, side, volume, price, price, "0.00", "0.00")  # type: ignore[arg-type]
+        for n, (symbol, side, volume, price) in enumerate(BOOKS[book], 1)
+    )
+    snapshot = messages.AccountSnapshot(
+        "A", "terminal", 1, None, START_NS, "100000.00", "100000.00", "0", "0", positions
+    )
+    give(engine, snapshot, 0)
+    give(engine, ticks(("EURUSD", "1.10000", "1.10010"), ("USDJPY", "110.000", "110.012")), 1)
+    assert engine.take_decisions() == []
+    return engine
+
+
+def symbols(engine: Engine) -> dict[str, Json]:
+    return {row["name"]: row for row in json.loads(engine.status())["accounts"][0]["symbols"]}
+
+
+def moved(row: Json, price: str, less: int) -> tuple[str, str, str]:
+    """Return a quote whose judged side stands at `price`, `less` points nearer to the present."""
+    digits, side = row["digits"], row["what_would_trip"]["side"]
+    unit = 10**digits
+    target = round(float(price) * unit) + (less if side == "bid" else -less)
+    spread = row["spread"]
+    bid = target if side == "bid" else target - spread
+    return (row["name"], f"{bid / unit:.{digits}f}", f"{(bid + spread) / unit:.{digits}f}")
+
+
+@pytest.mark.parametrize("book", BOOKS)
+@pytest.mark.parametrize("limit", ["daily_loss", "total_drawdown"])
+def test_the_price_breaks_the_limit_and_one_point_less_does_not(book: str, limit: str) -> None:
+    """For every symbol with positions, all else unchanged; asking changes nothing."""
+    for name, row in symbols(held(book)).items():
+        if row["what_would_trip"] is None:
+            continue
+        price = row["what_would_trip"][limit]
+        if price is None:
+            continue
+        for less, is_halted in ((1, False), (0, True)):
+            engine = held(book)
+            symbols(engine)
+            give(engine, ticks(moved(symbols(engine)[name], price, less)), 2)
+            halts = [d.trigger for d in engine.take_decisions() if d.action == "halt"]
+            assert (limit in halts) == is_halted, (name, price, less)
+
+
+def shown(account: Json) -> str:
+    console = Console(width=120, record=True, file=StringIO())
+    for table in inputs(account):
+        console.print(table)
+    return console.export_text()
+
+
+def test_status_shows_where_each_limit_breaks() -> None:
+    """A row for each symbol with positions, none for the others."""
+    text = shown(json.loads(held("long").status())["accounts"][0])
+    assert text.split() == (
+        "would trip side now daily_loss total_drawdown EURUSD bid 1.10000 1.08499 1.06999".split()
+    )
+
+
+def test_status_shows_bad_ticks_by_cause_and_symbol() -> None:
+    """And those of symbols that nobody knows."""
+    engine = held("long")
+    give(engine, ticks(("EURUSD", "NaN", "1"), ("EURUSD", "1.2", "1.1"), ("NOSUCH", "1", "1")), 2)
+    text = shown(json.loads(engine.status())["accounts"][0])
+    words = text[text.index("bad ticks") :].split("\n")
+    assert words[1].split() == ["EURUSD", "1", "0", "1", "0", "0"]
+    assert words[2].split() == ["(others)", "-", "-", "-", "-", "1"]
+
+
+def test_nothing_to_say_is_nothing_said() -> None:
+    """Without positions and bad ticks there is no table."""
+    assert shown({"symbols": []}) == ""
