@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
-	bench bench-full bench-peers bench-instructions
+	bench bench-full bench-peers bench-instructions agreement firings fuzz
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,6 +30,26 @@ test-rust: $(BUILT)
 
 test-python: $(BUILT)
 	$(BIN)/python -m pytest $(ARGS)
+
+TAPES := 2000
+agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]
+	$(BIN)/python -m tests.oracle.agreement --tapes $(TAPES) --jobs $$(nproc) --keep var/disagreements $(ARGS)
+
+firings: $(BUILT)  ## how often each trigger fires on the shared real ticks (docs/TRIGGERS.md section 11)
+	$(BIN)/python -m benches.firings
+
+FUZZ := target/tools/bin/cargo-fuzz
+FUZZ_SECONDS := 60
+fuzz: $(BUILT) $(FUZZ)  ## fuzz decoding, the engine's step and tick files (needs a nightly toolchain; FUZZ_SECONDS each)
+	@cargo +nightly --version >/dev/null || { echo 'a nightly toolchain is needed: rustup toolchain install nightly' >&2; exit 1; }
+	$(BIN)/python -m tests.fuzz_corpus core_rs/fuzz/corpus
+	set -e; for target in wire step ticks; do \
+		(cd core_rs && PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --target-dir ../target/fuzz $$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=3000); \
+	done
+
+$(FUZZ):
+	cargo install cargo-fuzz --version 0.13.2 --locked --root target/tools
 
 lint: $(BUILT)  ## formatters, linters, types, import floors, stub of the extension
 	cargo fmt --all --check

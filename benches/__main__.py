@@ -48,11 +48,12 @@ def main() -> int:
 
 
 def write(report: Report, out: Path) -> None:
-    """Write the figures and the page."""
+    """Write the figures, the page and the table for the manual."""
     out.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(report))
     (out / "latest.json").write_bytes(encoded)
     (out / "report.html").write_text(page.render(report))
+    (out / "report.md").write_text(table.markdown(report))
 
 
 def _extend(figures: list[Figure], name: str, bench: Bench) -> bool:

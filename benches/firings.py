@@ -1,8 +1,8 @@
 """How often each trigger fires on the shared real ticks: `make firings`.
 
-Every figure of docs/TRIGGERS.md section 11 is printed here. A small book rides along, so that the loss
-limits and the age of prices are judged too: two lots of EURUSD bought and half a lot of gold sold at the
-first quotes, a tenth of a bitcoin bought.
+Every figure of docs/TRIGGERS.md section 11 is printed here. A small book rides along, so that the
+loss limits and the age of prices are judged too: two lots of EURUSD bought and half a lot of gold
+sold where the gold ticks begin, a tenth of a bitcoin bought at its first quote.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _cell(result: Result, trigger: str, symbol: str) -> str:
 
 def listing(result: Result) -> Iterator[str]:
     """Yield one row for each pause of the spread trigger."""
-    yield "| symbol | from (New York) | lasted | spread / normal | normal, points | widest, points |"
+    yield "| symbol | from (New York) | lasted | spread / normal | normal | widest, points |"
     yield "|---|---|---:|---:|---:|---:|"
     for pause in result.pauses:
         local = datetime.fromtimestamp(pause.start_ns // NS, UTC).astimezone(NEW_YORK)

@@ -1,7 +1,8 @@
 """EdgeGuard: an independent kill switch for automated trading.
 
 `Gate` and `Reporter` are what an execution engine needs; everything else runs by the `edgeguard`
-command. Names are loaded on first use, so that `import edgeguard` costs nothing on the emergency path.
+command. Names are loaded on first use, so that importing the package costs the emergency path
+nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ both are the event's `t_ns`. Every call keeps the GIL: a call takes microseconds
 """
 
 from os import PathLike
-from typing import final
+from typing import Self, final
 
 __version__: str
 
@@ -202,9 +202,9 @@ PAGE_CODES: list[str]
 class PageWriter:
     """The guard's side of one account's halt page."""
 
-    def __init__(
-        self, path: str | PathLike[str], account: str, boot_id: bytes, lease_ns: int, epoch: int
-    ) -> None:
+    def __new__(
+        cls, path: str | PathLike[str], account: str, boot_id: bytes, lease_ns: int, epoch: int
+    ) -> Self:
         """Claim the page: take over one that is whole, of this boot and account, or make another.
 
         The page is closed afterwards: HALTED where it was, STARTING otherwise.
@@ -243,7 +243,7 @@ class PageWriter:
 class PageReader:
     """A gate's side of one account's halt page; it finds a page that was replaced again."""
 
-    def __init__(self, path: str | PathLike[str], account: str, boot_id: bytes) -> None:
+    def __new__(cls, path: str | PathLike[str], account: str, boot_id: bytes) -> Self:
         """Make a reader; the page need not exist yet.
 
         Raises:
@@ -268,7 +268,7 @@ class TradingState:
     turn, none waiting for another.
     """
 
-    def __init__(self, conditions: list[str]) -> None:
+    def __new__(cls, conditions: list[str]) -> Self:
         """Make an account that is STARTING until each condition has been met."""
     def met(self, condition: str) -> list[_Action]:
         """A start condition is good; it never goes back."""
@@ -338,7 +338,7 @@ class TradingState:
 class Lease:
     """A remote gate's lease; times in ns of the gate's own clock."""
 
-    def __init__(self, lease_ns: int) -> None:
+    def __new__(cls, lease_ns: int) -> Self:
         """Make a closed lease."""
     def on_echo(
         self, sent_ns: int, now_ns: int, beat: tuple[int, int, str, bool, str, list[str]]

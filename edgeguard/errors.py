@@ -1,4 +1,4 @@
-"""The one tree of exceptions: what EdgeGuard raises, and the exit code each one ends a command with."""
+"""The one tree of exceptions, each with the exit code that it ends a command with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class InUseError(EdgeGuardError):
 
 
 class RefusedError(EdgeGuardError):
-    """The command was understood and denied: rights, a stale halt id, or a state that is not green."""
+    """The command was understood and denied: rights, a stale halt id, a state not green."""
 
     exit_code = 5
 

@@ -92,6 +92,10 @@ class PageFacts(NamedTuple):
     halt_id: str
 
 
+Facts = tuple[tuple[int, int, int, int, int], int, int, int, int, int, str]
+"""The fields of `PageFacts`, as both readers give them."""
+
+
 class PageReader(Protocol):
     """What a gate needs of a page, whoever reads it."""
 
@@ -105,6 +109,10 @@ class PageReader(Protocol):
 
     def latched(self) -> tuple[int, int]:
         """Return the latched halt's and manual word, 0 for none."""
+        ...
+
+    def facts(self) -> Facts | None:
+        """Return every fact of the page, None where there is none."""
         ...
 
     def why(self) -> str:

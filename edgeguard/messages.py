@@ -1,15 +1,15 @@
 """The whole wire vocabulary as msgspec Structs: what may cross a socket, and nothing else.
 
-Every Struct is frozen, array-like and tagged with a small integer, so that on the wire a message is one
-msgpack array ``[tag, field, field, ...]`` in the order of the fields below. Fields are only ever
-appended. ``docs/WIRE.md`` has the same tables with golden bytes; ``core_rs/src/wire.rs`` decodes the
-market side (tags 1 to 8) without creating a Python object.
+Every Struct is frozen, array-like and tagged with a small integer, so that on the wire a message is
+one msgpack array ``[tag, field, field, ...]`` in the order of the fields below. Fields are only
+ever appended. ``docs/WIRE.md`` has the same tables; ``core_rs/src/wire.rs`` decodes the market side
+(tags 1 to 8) without creating a Python object.
 
 Units and manners, once for all messages:
     account: the configured account id; ``""`` on a tick batch means every account.
     source: the publisher's name: a feed's name, ``engine``, ``terminal`` or ``edgeguard``.
-    epoch: the publisher's run, wall nanoseconds at its start; a higher epoch is a restarted publisher.
-    seq: counts from 1 per (tag, account, source) within an epoch; ``None`` where the source has none.
+    epoch: the publisher's run, wall nanoseconds at its start; a higher one is a later run.
+    seq: counts from 1 per (tag, account, source) within an epoch; ``None`` where there is none.
     t_ns: the sender's wall clock in nanoseconds since the Unix epoch.
     money, volume, price: exact decimals as text (``"97000.00"``), except where a type says float.
 """
@@ -22,14 +22,14 @@ import msgspec
 
 WIRE_VERSION: Final = 1
 MESSAGE_BYTES_MAX: Final = 65536
-"""Largest payload a socket accepts (``ZMQ_MAXMSGSIZE``); `reference: reliability I6`."""
+"""Largest payload a socket accepts (``ZMQ_MAXMSGSIZE``)"""
 
 Price = float | str
 """A price: a float is read as its shortest decimal text, a str as exact decimal text."""
 Side = Literal["buy", "sell"]
 Entry = Literal["in", "out", "inout", "out_by"]
 TransferKind = str
-"""``balance``, ``credit``, ``bonus`` and ``correction`` move references; others are profit or loss."""
+"""``balance``, ``credit``, ``bonus``, ``correction`` move references; others are profit or loss."""
 State = Literal["STARTING", "ACTIVE", "PAUSED", "HALTED"]
 Flatten = Literal["NONE", "IN_PROGRESS", "FLAT_VERIFIED", "NOT_FLAT"]
 
@@ -208,7 +208,14 @@ class SymbolFacts(_Message, tag=8, frozen=True, array_like=True):
 
 
 MarketMessage = (
-    TickBatch | Fill | AccountSnapshot | ErrorEvent | Heartbeat | Transfer | TerminalProof | SymbolFacts
+    TickBatch
+    | Fill
+    | AccountSnapshot
+    | ErrorEvent
+    | Heartbeat
+    | Transfer
+    | TerminalProof
+    | SymbolFacts
 )
 """Everything that feeds, engines and brokers publish to the guard."""
 
@@ -235,8 +242,8 @@ class StateBeat(_Message, tag=16, frozen=True, array_like=True):
     """The guard's heartbeat on ``state.<account>``: the full trading state, every 100 ms.
 
     `state_seq` counts changes of the state; `boot_ns` is CLOCK_BOOTTIME on the guard's host.
-    `pauses` are the codes of the pauses in force on the account, `resumed` the ids of the halts that
-    were resumed lately: a gate that has one of them latched may let go of it.
+    `pauses` are the codes of the pauses in force on the account, `resumed` the ids of the halts
+    that were resumed lately: a gate that has one of them latched may let go of it.
     """
 
     account: str

@@ -117,7 +117,7 @@ class Replay:
         self, until_ns: int | None, order: int, progress: Callable[[int], None] | None
     ) -> Iterator[bytes]:
         """Run the tick files up to an event, or to their end."""
-        if self.summary.ticks >= self.ticks_total:
+        if not self._specs:
             return
         while True:
             try:

@@ -140,7 +140,10 @@ def test_tests_do_not_sleep() -> None:
         # A simulation sleeps on a clock of its own, which costs no time.
         if name(path).startswith("tests/") and not name(path).startswith("tests/sim/")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in sleeps
+        # asyncio.sleep(0) lets others run and waits for nobody.
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in sleeps
+        and ast.unparse(node) != "asyncio.sleep(0)"
     ]
     assert not faults, "\n".join(faults)
 

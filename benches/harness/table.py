@@ -37,6 +37,19 @@ def show(report: Report) -> None:
     console.print(_foot(report), soft_wrap=True)
 
 
+def markdown(report: Report) -> str:
+    """Return the figures as a Markdown table, for `docs/PERFORMANCE.md`."""
+    lines = ["| figure | value | bound | | p50 / p99 / p99.9 | note |", "|---|---|---|---|---|---|"]
+    group = ""
+    for one in report.figures:
+        if one.group != group:
+            group = one.group
+            lines.append(f"| **{group}** | | | | | |")
+        cells = (one.name, _value(one), _bound(one), MARKS[one.verdict], _tail(one), _note(one))
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return "\n".join([*lines, "", _foot(report), ""])
+
+
 def number(value: float | None) -> str:
     """Return a number with three significant digits, large ones grouped."""
     if value is None:

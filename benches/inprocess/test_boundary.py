@@ -47,7 +47,7 @@ def test_one_tick_per_frame(typical: Engine, measure: Measure) -> None:
 
 def test_batch_with_1000_symbols(tmp_path: Path, measure: Measure) -> None:
     subject = engine(tmp_path, symbols=1000, positions=1000)
-    measure(_work(subject, frames(quotes(1000), BATCH), FRAME_NS), BATCH * FRAMES)
+    measure(_work(subject, frames(quotes(1000), BATCH), FRAME_NS * 8 // 1000), BATCH * FRAMES)
 
 
 def test_advance_with_nothing_due(typical: Engine, measure: Measure) -> None:

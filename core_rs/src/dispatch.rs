@@ -1,5 +1,6 @@
 //! From a frame to the accounts: decoding, numbering, duplicates, and one handler per message.
 
+use crate::account::Account;
 use crate::config::Config;
 use crate::names::UNKNOWN;
 use crate::decimal::Decimal;
@@ -7,10 +8,10 @@ use crate::engine::{Engine, Flags};
 use crate::error::CoreError;
 use crate::facts::{DIGITS_MAX, Fact, FactLayer};
 use crate::fills::{Deal, Snapshot, SnapshotPosition};
-use crate::msgpack::Malformed;
+use crate::msgpack::{Cursor, Malformed};
 use crate::sequence::Verdict;
 use crate::symbol::PUBLISHERS;
-use crate::ticks::TickRow;
+use crate::ticks::{ExactQuote, TickRow};
 use crate::triggers::connection_lost::Source;
 use crate::types::{Now, Origin, ProfitMode};
 use crate::wire::{self, Header, List, Message};
@@ -92,7 +93,7 @@ impl Engine {
         let Ok(target) = self.target(header) else {
             return self.malformed(now, origin);
         };
-        if self.read_rows(list, header.source, now).is_err() {
+        if self.read_rows(list, now).is_err() {
             return self.malformed(now, origin);
         }
         let notice = self.sequence(header, target);
@@ -130,60 +131,96 @@ impl Engine {
 
     /// Reads all quotes of a batch before any of them is taken: a batch counts as a whole or not at all.
     #[inline]
-    fn read_rows(&mut self, list: List<'_>, publisher: &str, now: Now) -> Result<(), Malformed> {
+    fn read_rows(&mut self, list: List<'_>, now: Now) -> Result<(), Malformed> {
         self.rows.clear();
-        let publisher = self.publisher_slot(publisher);
-        let mut cursor = list.cursor;
+        self.exact.clear();
+        let mut bytes = list.cursor.rest();
         for _ in 0..list.count {
-            let tick = wire::read_tick(&mut cursor)?;
-            self.rows.push(TickRow {
-                symbol: self.names.lookup(tick.symbol),
-                publisher,
-                bid: tick.bid,
-                ask: tick.ask,
-                stamp: tick.source_ns.unwrap_or(now.wall_ns),
-            });
+            if let Some((tick, rest)) = wire::read_plain_tick(bytes) {
+                bytes = rest;
+                self.rows.push(TickRow {
+                    bid: tick.bid,
+                    ask: tick.ask,
+                    stamp: tick.source_ns.unwrap_or(now.wall_ns),
+                    symbol: self.names.lookup(tick.symbol),
+                    exact: 0,
+                });
+                continue;
+            }
+            bytes = self.read_exact_row(bytes, now)?;
         }
-        if cursor.is_at_end() { Ok(()) } else { Err(Malformed) }
+        if bytes.is_empty() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Reads a quote whose prices are texts or integers, or whose form is unusual.
+    fn read_exact_row<'a>(&mut self, bytes: &'a [u8], now: Now) -> Result<&'a [u8], Malformed> {
+        let mut cursor = Cursor::new(bytes);
+        let tick = wire::read_tick(&mut cursor)?;
+        self.exact.push(ExactQuote { bid: tick.bid, ask: tick.ask });
+        self.rows.push(TickRow {
+            bid: f64::NAN,
+            ask: f64::NAN,
+            stamp: tick.source_ns.unwrap_or(now.wall_ns),
+            symbol: self.names.lookup(tick.symbol),
+            exact: u32::try_from(self.exact.len()).map_err(|_| Malformed)?,
+        });
+        Ok(cursor.rest())
     }
 
     /// Every quote is an event of its own.
     fn run_rows(&mut self, target: Option<usize>, publisher: &str, now: Now, origin: Origin) {
         let rows = core::mem::take(&mut self.rows);
-        let (mut any_valid, mut bad) = (false, 0u64);
-        for row in &rows {
-            self.index = self.index.saturating_add(1);
-            let is_valid = self.run_row(row, target, now, origin);
-            any_valid |= is_valid;
-            bad = bad.saturating_add(u64::from(!is_valid));
-        }
-        if bad > 0 {
-            let publisher = self.publisher(publisher);
-            let count = self.bad_by_publisher.entry(publisher).or_default();
-            *count = count.saturating_add(bad);
+        let exact = core::mem::take(&mut self.exact);
+        let slot = self.publisher_slot(publisher);
+        let only = target.or_else(|| (self.accounts.len() == 1).then_some(0));
+        let (mut valid, mut at): (usize, usize) = (0, 0);
+        while let Some(rest) = rows.get(at..).filter(|rest| !rest.is_empty()) {
+            let plain = only.and_then(|only| self.accounts.get_mut(only));
+            let count = plain.map_or(0, |account| account.run_plain(rest, slot, now.boot_ns));
+            valid = valid.saturating_add(count);
+            at = at.saturating_add(count);
+            self.index = self.index.saturating_add(u64::try_from(count).unwrap_or(0));
+            if let Some(row) = rows.get(at) {
+                self.index = self.index.saturating_add(1);
+                let quote = Quoted { row, prices: row.prices(&exact), publisher: slot };
+                valid = valid.saturating_add(usize::from(self.run_row(&quote, target, now, origin)));
+                at = at.saturating_add(1);
+            }
         }
         if rows.is_empty() {
             self.index = self.index.saturating_add(1);
         }
+        let bad = rows.len().saturating_sub(valid);
+        self.counters.ticks = self.counters.ticks.saturating_add(u64::try_from(rows.len()).unwrap_or(0));
         self.rows = rows;
-        if self.is_live && any_valid {
+        self.exact = exact;
+        if bad > 0 {
+            let publisher = self.publisher(publisher);
+            let count = self.bad_by_publisher.entry(publisher).or_default();
+            *count = count.saturating_add(u64::try_from(bad).unwrap_or(0));
+        }
+        if self.is_live && valid > 0 {
             self.prove_feed(target, publisher, now, origin);
         }
         self.refresh_due();
     }
 
-    /// Takes one quote on its account, or on every account.
+    /// Takes one quote on its account, or on every account. Returns whether it was valid on any.
     #[inline]
-    pub(crate) fn run_row(&mut self, row: &TickRow, target: Option<usize>, now: Now, origin: Origin) -> bool {
-        self.counters.ticks = self.counters.ticks.saturating_add(1);
+    pub(crate) fn run_row(&mut self, quote: &Quoted<'_>, target: Option<usize>, now: Now, origin: Origin) -> bool {
         let range = target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
+        let (row, publisher) = (quote.row, quote.publisher);
         let mut is_valid = false;
         for at in range {
-            if self.accounts.get_mut(at).is_some_and(|account| account.on_plain_tick(row, now.boot_ns)) {
+            let prices = quote.prices;
+            let is_plain =
+                |one: &mut Account| one.on_plain_exact(row, prices, publisher, now.boot_ns);
+            if self.accounts.get_mut(at).is_some_and(is_plain) {
                 is_valid = true;
                 continue;
             }
-            is_valid |= self.on_account(at, now, origin, |account, ctx| account.on_tick(row, ctx)).unwrap_or(false);
+            let work = self.on_account(at, now, origin, |account, ctx| account.on_tick(row, prices, publisher, ctx));
+            is_valid |= work.unwrap_or(false);
         }
         self.finish_step();
         is_valid
@@ -304,6 +341,13 @@ impl Engine {
     }
 }
 
+/// One quote with its prices, on its way to the accounts.
+pub(crate) struct Quoted<'a> {
+    pub(crate) row: &'a TickRow,
+    pub(crate) prices: ExactQuote,
+    pub(crate) publisher: u8,
+}
+
 /// One message on its way to an account.
 pub(crate) struct Event<'a> {
     header: &'a Header<'a>,
@@ -313,7 +357,7 @@ pub(crate) struct Event<'a> {
     pair: Option<(u32, i64)>,
 }
 
-impl crate::account::Account {
+impl Account {
     fn on_event(&mut self, event: &Event<'_>, symbol: u32, ctx: &mut crate::context::Context<'_>) -> Result<(), String> {
         match event.message {
             Message::Fill(fill) => self.on_fill(

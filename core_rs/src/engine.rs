@@ -12,7 +12,7 @@ use crate::decision::{Decision, Finding, Frame};
 use crate::error::CoreError;
 use crate::sequence::Sequences;
 use crate::tick_merge::TickFiles;
-use crate::ticks::TickRow;
+use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
 use crate::wall::{WallEvent, WallWatch};
 
@@ -80,6 +80,7 @@ pub struct Engine {
     pub(crate) step_decisions: Vec<Decision>,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) rows: Vec<TickRow>,
+    pub(crate) exact: Vec<ExactQuote>,
     pub(crate) tick_publishers: Vec<u32>,
     pub(crate) fresh_read: bool,
     pub(crate) counters: Counters,
@@ -118,6 +119,7 @@ impl Engine {
             step_decisions: Vec::with_capacity(16),
             decisions: Vec::with_capacity(64),
             rows: Vec::with_capacity(1024),
+            exact: Vec::with_capacity(1024),
             tick_publishers: Vec::new(),
             fresh_read: false,
             counters: Counters::default(),

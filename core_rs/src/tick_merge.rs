@@ -5,7 +5,8 @@ use crate::names::UNKNOWN;
 use crate::engine::Engine;
 use crate::error::CoreError;
 use crate::tick_file::{Parsed, RawTick, parse};
-use crate::ticks::TickRow;
+use crate::dispatch::Quoted;
+use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
 
 /// One file on its way.
@@ -113,8 +114,10 @@ impl Engine {
                 "symbol {name} must have digits in [[symbol]] or a symbol line, had none"
             )));
         }
-        let row = TickRow { symbol, publisher: 0, bid: raw.bid, ask: raw.ask, stamp: raw.t_ns };
-        self.run_row(&row, None, now, origin);
+        let row = TickRow { bid: f64::NAN, ask: f64::NAN, stamp: raw.t_ns, symbol, exact: 1 };
+        let prices = ExactQuote { bid: raw.bid, ask: raw.ask };
+        self.counters.ticks = self.counters.ticks.saturating_add(1);
+        self.run_row(&Quoted { row: &row, prices, publisher: 0 }, None, now, origin);
         self.refresh_due();
         Ok(())
     }

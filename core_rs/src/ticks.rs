@@ -14,57 +14,109 @@ use crate::types::{Action, Code, Trigger};
 /// A quote whose symbol is looked up, before its prices are points.
 #[derive(Clone, Copy, Debug)]
 pub struct TickRow {
+    /// Best bid; NaN where `exact` names the prices.
+    pub bid: f64,
+    /// Best ask.
+    pub ask: f64,
+    /// The source's stamp; the receive time where absent.
+    pub stamp: i64,
     /// Symbol, or `UNKNOWN`.
     pub symbol: u32,
-    /// Place of the publisher's stamps.
-    pub publisher: u8,
+    /// Place from 1 of the exact prices of a quote whose prices are no floats; 0 for none.
+    pub exact: u32,
+}
+
+/// A quote whose prices are exact texts or whole numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct ExactQuote {
     /// Best bid.
     pub bid: Price,
     /// Best ask.
     pub ask: Price,
-    /// The source's stamp; the receive time where absent.
-    pub stamp: i64,
+}
+
+impl TickRow {
+    /// Returns the prices.
+    pub fn prices(&self, exact: &[ExactQuote]) -> ExactQuote {
+        let place = usize::try_from(self.exact).unwrap_or(0);
+        let known = place.checked_sub(1).and_then(|at| exact.get(at)).copied();
+        known.unwrap_or(ExactQuote { bid: Price::Float(self.bid), ask: Price::Float(self.ask) })
+    }
 }
 
 impl Account {
-    /// Takes an ordinary tick the short way: valid, no jump, an ordinary spread between two samples, exact
-    /// profit within bounds in which no limit changes. Returns false, with nothing changed, for any other.
+    /// Takes ordinary ticks one after the other; returns how many, up to the first that is not.
+    pub fn run_plain(&mut self, rows: &[TickRow], publisher: u8, now_boot_ns: i64) -> usize {
+        let mut count: usize = 0;
+        for row in rows {
+            if !self.on_plain_tick(row, publisher, now_boot_ns) {
+                break;
+            }
+            count = count.wrapping_add(1);
+        }
+        count
+    }
+
+    /// Takes a tick with float prices the short way, see `on_plain_quote`.
     #[inline]
-    pub fn on_plain_tick(&mut self, row: &TickRow, now_boot_ns: i64) -> bool {
+    pub fn on_plain_tick(&mut self, row: &TickRow, publisher: u8, now_boot_ns: i64) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
-        let (Some(symbol), Price::Float(bid), Price::Float(ask)) = (self.symbols.get_mut(place), row.bid, row.ask)
-        else {
+        let Some(symbol) = self.symbols.get(place) else { return false };
+        let scale = symbol.hot.scale;
+        let (Some(bid), Some(ask)) = (quick_points(row.bid, scale), quick_points(row.ask, scale)) else {
             return false;
         };
+        self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
+    }
+
+    /// Takes a tick with exact prices the short way, see `on_plain_quote`.
+    #[inline]
+    pub fn on_plain_exact(&mut self, row: &TickRow, prices: ExactQuote, publisher: u8, now_boot_ns: i64) -> bool {
+        let Some(digits) = self.symbol(row.symbol).map(|symbol| symbol.hot.digits) else { return false };
+        let (Some(bid), Some(ask)) = (prices.bid.to_points(digits), prices.ask.to_points(digits)) else {
+            return false;
+        };
+        self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
+    }
+
+    /// Takes an ordinary quote the short way: valid, no jump, an ordinary spread, exact profit within bounds
+    /// in which no limit changes. Returns false, with nothing changed that matters, for any other.
+    #[inline]
+    fn on_plain_quote(&mut self, row: &TickRow, quote: Quote, publisher: u8, now_boot_ns: i64) -> bool {
+        let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
+        let Some(symbol) = self.symbols.get_mut(place) else { return false };
         let hot = &mut symbol.hot;
-        let (Some(bid), Some(ask)) = (quick_points(bid, hot.scale), quick_points(ask, hot.scale)) else {
-            return false;
-        };
-        let quote = Quote { bid, ask };
         let last = Quote { bid: hot.bid, ask: hot.ask };
         let is_plain = hot.needs & !need::EXPOSED == 0
-            && hot.publisher == row.publisher
+            && hot.publisher == publisher
             && row.stamp >= hot.stamp
-            && bid > 0
-            && bid <= ask
+            && quote.bid > 0
+            && quote.bid <= quote.ask
             && quote.spread() <= hot.anomalous_above
-            && now_boot_ns < hot.slow_from
             && self.jump_limit.surely_holds(quote.double_mid(), last.double_mid());
         if !is_plain {
             return false;
         }
+        let (mut part, mut floating) = (hot.part, self.equity.floating);
         if hot.needs == need::EXPOSED {
-            let part = hot.sums.change(quote).wrapping_mul(i128::from(hot.unit));
-            let floating = self.equity.floating.wrapping_sub(hot.part).wrapping_add(part);
+            part = hot.sums.change(quote).wrapping_mul(i128::from(hot.unit));
+            floating = floating.wrapping_sub(hot.part).wrapping_add(part);
             let marked = self.equity.anchor.wrapping_add(floating);
             if marked <= self.inert.0 || marked >= self.inert.1 {
                 return false;
             }
-            hot.part = part;
-            self.equity.floating = floating;
         }
-        hot.bid = bid;
-        hot.ask = ask;
+        if now_boot_ns >= hot.slow_from {
+            if !symbol.spread.on_plain_tick(now_boot_ns, quote.spread(), &self.config.limits) {
+                return false;
+            }
+            hot.anomalous_above = symbol.spread.anomalous_above();
+            hot.slow_from = symbol.spread.slow_from();
+        }
+        hot.part = part;
+        self.equity.floating = floating;
+        hot.bid = quote.bid;
+        hot.ask = quote.ask;
         hot.stamp = row.stamp;
         hot.priced_at = now_boot_ns;
         hot.ticked = self.equity.snapshots;
@@ -72,7 +124,7 @@ impl Account {
     }
 
     /// Takes any tick. Returns whether it was valid.
-    pub fn on_tick(&mut self, row: &TickRow, ctx: &mut Context<'_>) -> bool {
+    pub fn on_tick(&mut self, row: &TickRow, prices: ExactQuote, publisher: u8, ctx: &mut Context<'_>) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
         let Some(symbol) = self.symbols.get_mut(place) else {
             return self.bad_tick(row.symbol, BadCause::Unknown, ctx);
@@ -80,9 +132,9 @@ impl Account {
         let Some(digits) = symbol.facts.as_ref().map(|facts| facts.digits) else {
             return self.bad_tick(row.symbol, BadCause::Unknown, ctx);
         };
-        symbol.switch_publisher(row.publisher);
+        symbol.switch_publisher(publisher);
         let checked =
-            price_input::check(row.bid.to_points(digits), row.ask.to_points(digits), row.stamp, symbol.hot.stamp);
+            price_input::check(prices.bid.to_points(digits), prices.ask.to_points(digits), row.stamp, symbol.hot.stamp);
         let quote = match checked {
             Ok(quote) => quote,
             Err(cause) => return self.bad_tick(row.symbol, cause, ctx),

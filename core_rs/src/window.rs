@@ -16,6 +16,8 @@ const PACKED_WIDTH_MAX: i64 = 1 << OFFSET_BITS;
 const PACKED_PLACES_MAX: i64 = 65_536;
 /// Code of a spread that stands in the list of wide ones.
 const WIDE: u32 = 4_095;
+/// Intervals up to which the next place is found step by step.
+const STEPS_MAX: i64 = 16;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
 
 /// Samples of the last `span` nanoseconds, at most one per interval.
@@ -45,6 +47,15 @@ struct Packed {
     codes: Vec<u8>,
     /// Wide spreads, oldest first.
     wide: VecDeque<u32>,
+    oldest: Spot,
+    newest: Spot,
+}
+
+/// A place of the ring and the time at which its interval begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spot {
+    place: usize,
+    starts: i64,
 }
 
 impl Window {
@@ -55,7 +66,13 @@ impl Window {
         let is_packed = width_ns <= PACKED_WIDTH_MAX && places <= PACKED_PLACES_MAX;
         let store = if is_packed {
             let places = usize::try_from(places).unwrap_or(2);
-            Store::Packed(Packed { words: vec![0; places], codes: vec![0; places], wide: VecDeque::new() })
+            Store::Packed(Packed {
+                words: vec![0; places],
+                codes: vec![0; places],
+                wide: VecDeque::new(),
+                oldest: Spot::default(),
+                newest: Spot::default(),
+            })
         } else {
             Store::Plain(VecDeque::new())
         };
@@ -108,7 +125,7 @@ impl Window {
     pub fn push(&mut self, now: i64, value: i64) {
         let value = u32::try_from(value).unwrap_or(u32::MAX);
         match &mut self.store {
-            Store::Packed(packed) => packed.put(now, self.width_ns, value),
+            Store::Packed(packed) => packed.put(now, self.width_ns, value, self.count == 0),
             Store::Plain(list) => list.push_back((now, value)),
         }
         if self.count == 0 {
@@ -149,7 +166,7 @@ impl Window {
     fn drop_oldest(&mut self) -> u32 {
         self.count = self.count.saturating_sub(1);
         let (value, next) = match &mut self.store {
-            Store::Packed(packed) => packed.take(self.oldest_at, self.newest_at, self.width_ns),
+            Store::Packed(packed) => packed.take(self.newest_at, self.width_ns),
             Store::Plain(list) => {
                 let value = list.pop_front().map_or(0, |(_, value)| value);
                 (value, list.front().map_or(i64::MAX, |(at, _)| *at))
@@ -162,55 +179,69 @@ impl Window {
 }
 
 impl Packed {
-    fn place(&self, interval: i64) -> usize {
+    /// Returns where the interval of an instant stands.
+    fn spot(&self, at: i64, width: i64) -> Spot {
+        let interval = at.div_euclid(width);
         let places = i64::try_from(self.codes.len()).unwrap_or(1).max(1);
-        usize::try_from(interval.rem_euclid(places)).unwrap_or(0)
+        let place = usize::try_from(interval.rem_euclid(places)).unwrap_or(0);
+        Spot { place, starts: interval.saturating_mul(width) }
     }
 
-    fn put(&mut self, now: i64, width: i64, value: u32) {
-        let interval = now.div_euclid(width);
-        let offset = u32::try_from(now.saturating_sub(interval.saturating_mul(width))).unwrap_or(0);
+    #[inline]
+    fn step(&self, spot: Spot, width: i64) -> Spot {
+        let next = spot.place.saturating_add(1);
+        let place = if next >= self.codes.len() { 0 } else { next };
+        Spot { place, starts: spot.starts.saturating_add(width) }
+    }
+
+    fn put(&mut self, now: i64, width: i64, value: u32, is_first: bool) {
+        // Steps are cheaper than a division, and the next sample is seldom far.
+        let mut spot = self.newest;
+        if is_first || now.saturating_sub(spot.starts) >= width.saturating_mul(STEPS_MAX) {
+            spot = self.spot(now, width);
+        }
+        while now.saturating_sub(spot.starts) >= width {
+            spot = self.step(spot, width);
+        }
+        self.newest = spot;
+        if is_first {
+            self.oldest = spot;
+        }
+        let offset = u32::try_from(now.saturating_sub(spot.starts)).unwrap_or(0);
         let code = value.saturating_add(1).min(WIDE);
         if code == WIDE {
             self.wide.push_back(value);
         }
-        let place = self.place(interval);
         let [low, ..] = code.to_le_bytes();
-        if let (Some(word), Some(byte)) = (self.words.get_mut(place), self.codes.get_mut(place)) {
+        if let (Some(word), Some(byte)) = (self.words.get_mut(spot.place), self.codes.get_mut(spot.place)) {
             *word = offset & OFFSET_MASK | (code >> 8) << OFFSET_BITS;
             *byte = low;
         }
     }
 
-    fn code(&self, place: usize) -> u32 {
-        let high = self.words.get(place).map_or(0, |word| word >> OFFSET_BITS);
-        let low = self.codes.get(place).map_or(0, |byte| u32::from(*byte));
-        high << 8 | low
-    }
-
     /// Empties the place of the oldest sample; returns its spread and the time of the next sample.
-    fn take(&mut self, oldest: i64, newest: i64, width: i64) -> (u32, i64) {
-        let mut interval = oldest.div_euclid(width);
-        let last = newest.div_euclid(width);
-        let mut place = self.place(interval);
-        let code = self.code(place);
-        if let (Some(word), Some(byte)) = (self.words.get_mut(place), self.codes.get_mut(place)) {
+    fn take(&mut self, newest_at: i64, width: i64) -> (u32, i64) {
+        let mut spot = self.oldest;
+        let mut code = 0;
+        if let (Some(word), Some(byte)) = (self.words.get_mut(spot.place), self.codes.get_mut(spot.place)) {
+            code = *word >> OFFSET_BITS << 8 | u32::from(*byte);
             *word = 0;
             *byte = 0;
         }
         let value = if code == WIDE { self.wide.pop_front().unwrap_or(0) } else { code.saturating_sub(1) };
-        while interval < last {
-            interval = interval.saturating_add(1);
-            place = place.saturating_add(1);
-            if place >= self.codes.len() {
-                place = 0;
+        loop {
+            spot = self.step(spot, width);
+            if spot.starts > newest_at {
+                return (value, i64::MAX);
             }
-            if self.code(place) != 0 {
-                let offset = self.words.get(place).map_or(0, |word| word & OFFSET_MASK);
-                return (value, interval.saturating_mul(width).saturating_add(i64::from(offset)));
+            let (Some(word), Some(byte)) = (self.words.get(spot.place), self.codes.get(spot.place)) else {
+                return (value, i64::MAX);
+            };
+            if *word >> OFFSET_BITS != 0 || *byte != 0 {
+                self.oldest = spot;
+                return (value, spot.starts.saturating_add(i64::from(*word & OFFSET_MASK)));
             }
         }
-        (value, i64::MAX)
     }
 }
 

@@ -355,22 +355,22 @@ fn side(text: &str) -> Read<Side> {
     }
 }
 
-/// Reads the next quote of a batch.
-///
-/// # Errors
-/// `Malformed` when there is none.
-#[inline]
-pub fn read_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
-    if let Some((tick, rest)) = read_plain_tick(cursor.rest()) {
-        *cursor = Cursor::new(rest);
-        return Ok(tick);
-    }
-    read_any_tick(cursor)
+/// One quote in the usual form.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainTick<'a> {
+    /// Name as bytes.
+    pub symbol: &'a [u8],
+    /// Best bid.
+    pub bid: f64,
+    /// Best ask.
+    pub ask: f64,
+    /// The source's own stamp.
+    pub source_ns: Option<i64>,
 }
 
 /// Reads the usual form: four fields, a short name, two floats, and nil or an unsigned stamp of 8 bytes.
 #[inline]
-fn read_plain_tick(bytes: &[u8]) -> Option<(Tick<'_>, &[u8])> {
+pub fn read_plain_tick(bytes: &[u8]) -> Option<(PlainTick<'_>, &[u8])> {
     let [0x94, head @ 0xa0..=0xbf, rest @ ..] = bytes else { return None };
     let (symbol, rest) = rest.split_at_checked(usize::from(head & 0x1f))?;
     let ([0xcb, b0, b1, b2, b3, b4, b5, b6, b7, 0xcb, a0, a1, a2, a3, a4, a5, a6, a7, mark], rest) =
@@ -388,10 +388,14 @@ fn read_plain_tick(bytes: &[u8]) -> Option<(Tick<'_>, &[u8])> {
         }
         _ => return None,
     };
-    Some((Tick { symbol, bid: Price::Float(bid), ask: Price::Float(ask), source_ns }, rest))
+    Some((PlainTick { symbol, bid, ask, source_ns }, rest))
 }
 
-fn read_any_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
+/// Reads the next quote of a batch.
+///
+/// # Errors
+/// `Malformed` when there is none.
+pub fn read_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
     let length = cursor.array_length()?;
     if length < 3 {
         return Err(Malformed);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,8 @@ from edgeguard.transport import Socket
 CLIENT_KEEP_NS: Final = 60 * NS_PER_S
 """A client that has said nothing for this long is told nothing more."""
 CLIENTS_MAX: Final = 64
+BLIND_NS: Final = 4 * NS_PER_S
+"""Reads that fail for this long raise an alarm; P18 promises 5 s."""
 READS_MAX: Final = 64
 """Fresh reads that wait at one time; one read answers them all."""
 BODY_BYTES_MAX: Final = 48 * 1024
@@ -47,7 +50,14 @@ class Desk:
         self.read_requests: list[tuple[bytes, BrokerCommand]] = []
         self.malformed = 0
         self.dropped = 0
-        self._said_blind = False
+        self._said_blind_ns = 0
+        self._verbs: dict[str, Callable[[bytes, BrokerCommand], None]] = {
+            "hello": self._hello,
+            "read": self._take_read,
+            "flatten": self._flatten,
+            "stop_flatten": self._stop,
+            "status": self._tell_status,
+        }
 
     def open(
         self, runner: Runner, poller: Poller, watch: GuardWatch, identity: tuple[int, str]
@@ -75,21 +85,26 @@ class Desk:
             self.malformed += 1
             return
         client = frames[0]
-        self._note_client(client)
-        if command.verb == "hello":
-            self._watch.hello()
-            self._answer(client, command, "hello", "here", self._status())
-        elif command.verb == "read":
-            self._take_read(client, command)
-        elif command.verb == "flatten":
-            self._flatten(client, command)
-        elif command.verb == "stop_flatten":
-            count = self._runner.stop(command.halt_id)
-            self._answer(client, command, "status", f"{count} flattens ended", self._status())
-        elif command.verb == "status":
-            self._answer(client, command, "status", "as of now", self._status(full=True))
-        else:
-            self._answer(client, command, "alarm", f"unknown verb {command.verb!r}", None)
+        if self._note_client(client):
+            self._poller.tell_again()
+        take = self._verbs.get(command.verb, self._refuse)
+        take(client, command)
+
+    def _hello(self, client: bytes, command: BrokerCommand) -> None:
+        self._watch.hello()
+        self._answer(client, command, "hello", "here", self._status())
+
+    def _stop(self, client: bytes, command: BrokerCommand) -> None:
+        count = self._runner.stop(command.halt_id)
+        self._answer(client, command, "status", f"{count} flattens ended", self._status())
+
+    def _tell_status(self, client: bytes, command: BrokerCommand) -> None:
+        self._answer(client, command, "status", "as of now", self._status(full=True))
+
+    def _refuse(self, client: bytes, command: BrokerCommand) -> None:
+        known = ", ".join(self._verbs)
+        text = f"verb must be one of {known}, was {command.verb}"
+        self._answer(client, command, "alarm", text, {"code": "VERB"})
 
     def _take_read(self, client: bytes, command: BrokerCommand) -> None:
         if len(self.read_requests) >= READS_MAX:
@@ -103,7 +118,7 @@ class Desk:
         if scope is None:
             kinds = "account, symbol:NAME, strategy:NAME with its magics, or ticket:N"
             text = f"scope must be {kinds}, was {command.scope}"
-            self._answer(client, command, "alarm", text, None)
+            self._answer(client, command, "alarm", text, {"code": "SCOPE"})
             return
         self.start_flatten(command.halt_id, command.id, scope, (command.scope, command.reason))
 
@@ -189,10 +204,10 @@ class Desk:
             self._answer(client, command, "reading", "read", body)
 
     def read_failed(self, why: str) -> None:
-        """Say once that reads fail, when they have for 4 s."""
+        """Say once that reads fail, when they have for 4 s; a good read ends the row."""
         since = self._poller.fault_ns
-        if since and self._clock.boot_ns() - since > 4 * NS_PER_S and not self._said_blind:
-            self._said_blind = True
+        if since != self._said_blind_ns and self._clock.boot_ns() - since > BLIND_NS:
+            self._said_blind_ns = since
             self.tell("alarm", None, f"the terminal cannot be read: {why}", {"code": "BLIND"})
 
     # Events.
@@ -225,11 +240,14 @@ class Desk:
         except zmq.ZMQError:
             self.dropped += 1
 
-    def _note_client(self, client: bytes) -> None:
-        if client not in self._clients and len(self._clients) >= CLIENTS_MAX:
+    def _note_client(self, client: bytes) -> bool:
+        """Keep when a client was heard; return whether it is new."""
+        is_new = client not in self._clients
+        if is_new and len(self._clients) >= CLIENTS_MAX:
             oldest = min(self._clients, key=lambda name: self._clients[name])
             del self._clients[oldest]
         self._clients[client] = self._clock.boot_ns()
+        return is_new
 
     def _status(self, *, full: bool = False) -> dict[str, Any]:
         """Return what this process knows of itself; with `full` also what is left, by run."""

@@ -137,6 +137,8 @@ class Parent:
         account, clock = self._account, self._clock
         commands = router(context, self._paths.broker(account.id))
         feed = publisher(context, self._paths.feeds_bind, bind=False)
+        # Operations keep the last minutes of it for an incident's tape.
+        feed.connect(self._paths.tap)
 
         def publish(frames: list[bytes]) -> None:
             feed.send_multipart(frames, zmq.DONTWAIT)

@@ -17,8 +17,9 @@ POLL_NS: Final = 250 * NS_PER_MS
 """Interval of snapshots and quotes: 4 a second, a twentieth of the guard's 5 s limit."""
 FACTS_NS: Final = 60 * NS_PER_S
 """Interval of reading symbols' rules again."""
-DEALS_OVERLAP_S: Final = 60
-"""New deals are looked for from this long before the newest known one, on the broker's clock."""
+DEALS_OVERLAP_S: Final = 2 * 3600
+"""New deals are looked for from this long before the newest known one, on the broker's clock, which
+may step back by an hour when summer time ends."""
 
 
 class Poller:
@@ -45,9 +46,7 @@ class Poller:
         self._symbols = symbols
         self._facts_ns: dict[str, int] = {}
         self._ticks: dict[str, TickRow] = {}
-        self._deals_seen: set[int] = set()
-        self._deals_from_s: int | None = None
-        self._last_deal: int | None = None
+        self._deals = DealReader(session, clock)
         self.last: Observation | None = None
         self.fault = ""
         self.fault_ns = 0
@@ -75,27 +74,22 @@ class Poller:
                 history_since_ns=history_since_ns, identifiers=identifiers
             )
             await self._facts(obs)
-            deals = await self._new_deals()
-            obs = msgspec.structs.replace(obs, fresh_deals=tuple(deals))
         except ReadError as e:
-            self.fault = str(e)
-            self.fault_ns = self.fault_ns or self._clock.boot_ns()
-            self._publisher.proof(None, trade_ok=False, text=self.fault)
+            self._note_fault(str(e))
             raise
-        self.fault = ""
-        self.fault_ns = 0
         self.last = obs
         self.cycles += 1
-        for deal in deals:
-            self._publisher.deal(deal, obs.account.currency_digits)
-        self._publisher.snapshot(obs, last_deal=self._last_deal, request=request)
-        account = obs.account
-        self._publisher.proof(
-            obs.terminal,
-            trade_ok=account.trade_allowed and account.trade_expert,
-            text=obstacle(obs),
-        )
-        return obs
+        try:
+            deals = await self._deals.fresh()
+        except ReadError as e:
+            # Without its deals a snapshot would show a withdrawal as a loss: the guard gets none,
+            # while a flatten goes on with what it needs.
+            self._note_fault(str(e))
+            return obs
+        self.fault = ""
+        self.fault_ns = 0
+        self._publish(obs, deals, request)
+        return msgspec.structs.replace(obs, fresh_deals=tuple(deals))
 
     async def quotes(self) -> None:
         """Read the last tick of every symbol that matters and publish those that changed.
@@ -103,8 +97,9 @@ class Poller:
         Raises:
             ReadError: there is no connected terminal.
         """
+        held = () if self.last is None else (row.symbol for row in self.last.positions)
         changed: list[tuple[str, TickRow]] = []
-        for symbol in self._wanted():
+        for symbol in dict.fromkeys((*self._symbols, *held)):
             _, tick = await self._session.symbol(symbol, with_spec=False)
             if tick is not None and tick.bid > 0 and self._ticks.get(symbol) != tick:
                 self._ticks[symbol] = tick
@@ -115,9 +110,28 @@ class Poller:
         """Return a symbol's rules and when they were read, boot nanoseconds."""
         return self._publisher.spec(symbol), self._facts_ns.get(symbol, 0)
 
-    def _wanted(self) -> tuple[str, ...]:
-        held = () if self.last is None else (row.symbol for row in self.last.positions)
-        return tuple(dict.fromkeys((*self._symbols, *held)))
+    def tell_again(self) -> None:
+        """Publish every symbol's facts and quotes again: somebody new listens."""
+        self._publisher.forget_facts()
+        self._facts_ns.clear()
+        self._ticks.clear()
+
+    def _publish(self, obs: Observation, deals: list[DealRow], request: int) -> None:
+        """Publish the deals of a cycle before its snapshot, and the proof last."""
+        account = obs.account
+        for deal in deals:
+            self._publisher.deal(deal, account.currency_digits)
+        self._publisher.snapshot(obs, last_deal=self._deals.last, request=request)
+        trade_ok = account.trade_allowed and account.trade_expert
+        self._publisher.proof(obs.terminal, trade_ok=trade_ok, text=obstacle(obs))
+
+    def _note_fault(self, why: str) -> None:
+        """Publish that the terminal gives no proof; the first of a row also as an error."""
+        if not self.fault_ns:
+            self.fault_ns = self._clock.boot_ns()
+            self._publisher.error("terminal", why)
+        self.fault = why
+        self._publisher.proof(None, trade_ok=False, text=why)
 
     async def _facts(self, obs: Observation) -> None:
         """Publish facts of symbols that are new or due, so that rows get their digits."""
@@ -132,19 +146,36 @@ class Poller:
             if spec is not None:
                 self._publisher.facts(spec)
 
-    async def _new_deals(self) -> list[DealRow]:
-        """Return deals not seen before, oldest first; at the start they are all taken as seen."""
+
+class DealReader:
+    """Reads the deals that are new since the last time.
+
+    Attributes:
+        last: the highest deal ever seen, None before the first.
+    """
+
+    def __init__(self, session: TerminalSession, clock: Clock) -> None:
+        """Take the terminal; nothing is known yet."""
+        self._session = session
+        self._clock = clock
+        self._seen: set[int] | None = None
+        self._from_s = 0
+        self.last: int | None = None
+
+    async def fresh(self) -> list[DealRow]:
+        """Return deals not seen before, oldest first; at the start they all count as seen.
+
+        Raises:
+            ReadError: the read failed.
+        """
         wall_s = self._clock.wall_ns() // NS_PER_S
-        since = self._deals_from_s
-        first = since is None
-        rows = await self._session.deals(
-            wall_s - HISTORY_MARGIN_S if since is None else since, wall_s + HISTORY_MARGIN_S
-        )
-        fresh = [row for row in rows if row.ticket not in self._deals_seen]
-        self._deals_seen = {row.ticket for row in rows}
+        since = wall_s - HISTORY_MARGIN_S if self._seen is None else self._from_s
+        rows = await self._session.deals(since, wall_s + HISTORY_MARGIN_S)
+        seen, self._seen = self._seen, {row.ticket for row in rows}
+        self._from_s = since
         if rows:
-            self._last_deal = max(self._last_deal or 0, *(row.ticket for row in rows))
-            self._deals_from_s = max(row.time_msc for row in rows) // 1000 - DEALS_OVERLAP_S
-        elif first:
-            self._deals_from_s = wall_s - HISTORY_MARGIN_S
-        return [] if first else sorted(fresh, key=lambda row: row.ticket)
+            self.last = max(self.last or 0, *self._seen)
+            self._from_s = max(row.time_msc for row in rows) // 1000 - DEALS_OVERLAP_S
+        if seen is None:
+            return []
+        return sorted((row for row in rows if row.ticket not in seen), key=lambda row: row.ticket)

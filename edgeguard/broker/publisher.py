@@ -141,6 +141,10 @@ class Publisher:
                 lambda epoch, seq, now: TickBatch(self._account, SOURCE, epoch, seq, now, rows),
             )
 
+    def forget_facts(self) -> None:
+        """Publish facts again when they are next read."""
+        self._facts.clear()
+
     def facts(self, row: SymbolRow) -> None:
         """Publish a symbol's facts when they are new or have changed."""
         self._specs[row.name] = row

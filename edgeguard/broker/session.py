@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -68,6 +69,11 @@ class TerminalSession:
         """Calls made so far that were no orders."""
         return sum(count for method, count in self.calls.items() if method != "order_send")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a connected child is there."""
+        return self.link.is_up and self._is_connected
+
     async def ensure(self) -> None:
         """Make sure that a connected child is there.
 
@@ -75,7 +81,7 @@ class TerminalSession:
             ReadError: it cannot be started or connected now.
             TerminalError: the terminal cannot be loaded at all.
         """
-        if self.link.is_up and self._is_connected:
+        if self.is_ready:
             return
         self._is_connected = False
         try:
@@ -122,8 +128,11 @@ class TerminalSession:
             identifiers: positions whose own deals are summed.
 
         Raises:
-            ReadError: any of the reads failed.
+            ReadError: any of the reads failed, or the terminal was connected anew in between.
+                History that cannot be read only leaves the observation without it.
         """
+        await self.ensure()
+        session = self.session
         for left in reversed(range(BRACKET_TRIES)):
             start_ns = self._clock.boot_ns()
             before = await self.read("terminal_info", TerminalRow)
@@ -139,13 +148,17 @@ class TerminalSession:
         terminal = await self.read("terminal_info", TerminalRow)
         if not before.connected:
             terminal = before
+        # A history that fails must not hold up what needs none.
         evidence = None
         if history_since_ns is not None:
-            evidence = await self._evidence(history_since_ns, identifiers)
+            with contextlib.suppress(ReadError):
+                evidence = await self._evidence(history_since_ns, identifiers)
+        if self.session != session or not self.is_ready:
+            raise ReadError("the terminal was connected anew during the read")
         return Observation(
             start_ns=start_ns,
             end_ns=self._clock.boot_ns(),
-            session=self.session,
+            session=session,
             account=account,
             terminal=terminal,
             positions=positions,
@@ -178,7 +191,7 @@ class TerminalSession:
     async def send(self, request: dict[str, int | float | str]) -> tuple[Answer, SendRow | None]:
         """Send one request and return what became of it; never raises for the server's sake."""
         is_delete = request["action"] == c.TRADE_ACTION_REMOVE
-        if not (self.link.is_up and self._is_connected):
+        if not self.is_ready:
             return Answer(Verdict.NOT_SENT, "NO_CHILD", "the terminal's process is gone"), None
         try:
             reply = await self._call("order_send", self._timeouts.order_s, (request,))

@@ -62,7 +62,7 @@ Progress = Callable[[int], None]
 )
 @where_options
 @pass_where
-def learn_spreads(
+def learn_spreads(  # noqa: PLR0917 - click hands every option over by its name
     where: Where,
     specs: tuple[str, ...],
     output: Path,

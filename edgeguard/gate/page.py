@@ -34,10 +34,15 @@ class PageSource:
         return self._codes[self._reader.check_scopes(words)]
 
     def detail(self, code: str) -> str:
-        """Return why no page is attached, and who halted."""
+        """Return why no page is attached, and which halt is in force."""
         if code in {"MISSING", "WRONG_ACCOUNT"}:
             return self._reader.why()
-        return ""
+        facts = self._reader.facts() if code == "HALTED" else None
+        if facts is None:
+            return ""
+        _, _, _, _, manual, _, halt_id = facts
+        # The word is set before the guard has given the halt an id, or where no guard runs.
+        return "halted by hand" if manual and not halt_id else halt_id
 
     def close(self) -> None:
         """Let go of the reader, and with it of the map."""

@@ -91,7 +91,8 @@ def _panel(pen: Any, one: Series, top: int, span: tuple[int, int], mark_ns: int)
     values = [value for _, value in one.points]
     low, high = min(values), max(values)
     if low == high:
-        low, high = low - 1, high + 1
+        margin = abs(low) / 10 or 1.0
+        low, high = low - margin, high + margin
     upper, lower = top + 20, top + PANEL_HEIGHT - BOTTOM
 
     def x_of(t_ns: int) -> float:
@@ -106,8 +107,9 @@ def _panel(pen: Any, one: Series, top: int, span: tuple[int, int], mark_ns: int)
         pen.line([(LEFT, y), (WIDTH - RIGHT, y)], fill=GRID)
         pen.text((6, y - 6), f"{value:.10g}", fill=INK)
     pen.line([(x_of(mark_ns), upper), (x_of(mark_ns), lower)], fill=MARK, width=2)
-    points = [(x_of(t_ns), y_of(value)) for t_ns, value in one.points]
-    pen.line(points if len(points) > 1 else points * 2, fill=LINE, width=2)
+    # What was quoted last holds until something else is.
+    held = [*one.points, (max(span[1], one.points[-1][0]), one.points[-1][1])]
+    pen.line([(x_of(t_ns), y_of(value)) for t_ns, value in held], fill=LINE, width=2)
     for t_ns in (span[0], span[1]):
         moment = datetime.fromtimestamp(t_ns / NS_PER_S, UTC)
         pen.text((min(x_of(t_ns), WIDTH - 90), lower + 6), f"{moment:%H:%M:%S}", fill=INK)

@@ -1,4 +1,4 @@
-"""A picture of a learned profile: the week's normal spread against the spreads that were observed."""
+"""A picture of a learned profile: the week's normal spread against those that were observed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from edgeguard.errors import UsageError
 from edgeguard.ticks.learn import LearnedSymbol, quantile
 from edgeguard.ticks.week import BUCKETS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+Axes = Any
+Figure = Any
+"""Of matplotlib, an extra that few need: imported where it is used."""
 
 DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 QUARTERS_A_DAY: Final = 96
@@ -49,11 +50,12 @@ def save_plot(path: Path, panels: Sequence[Panel]) -> None:
         UsageError: matplotlib is not installed, or the file cannot be written.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra that few need
+        library = import_module("matplotlib.figure")
     except ImportError as e:
-        msg = "--plot needs matplotlib: install it with pip install 'edgeguard[plots]'"
+        msg = "--plot needs matplotlib: install it with pip install 'edgeguard[plot]'"
         raise UsageError(msg) from e
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * len(panels)), dpi=DPI, layout="constrained")
+    size = (WIDTH_IN, HEIGHT_IN * len(panels))
+    figure: Figure = library.Figure(figsize=size, dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(h_pad=0.18, w_pad=0.18)
     axes = figure.subplots(len(panels), 1, squeeze=False)
     for row, panel in zip(axes, panels, strict=True):
@@ -91,19 +93,19 @@ def _draw(axes: Axes, panel: Panel) -> None:
     )  # fmt: skip
     _widest(axes, panel, limit)
     _words(axes, panel)
-    axes.legend(loc="upper left", ncols=5, frameon=False, fontsize=9, labelcolor=INK)
+    legend = axes.legend(loc="upper left", ncols=5, fontsize=9, labelcolor=INK)
+    legend.get_frame().set(facecolor="white", edgecolor="none", alpha=1)
     bottom, top = axes.get_ylim()
     axes.set_ylim(max(bottom, 0.7), top * 2.2)
 
 
 def _frame(axes: Axes, first: int, last: int) -> None:
     """Draw the week's days and the scale."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415
-
+    ticker = import_module("matplotlib.ticker")
     axes.set_yscale("symlog", linthresh=1)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlim(first * 24, last * 24)
     axes.set_xticks([day * 24 + hour for day in range(first, last) for hour in (0, 6, 12, 18)])
     axes.set_xticklabels(

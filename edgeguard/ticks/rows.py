@@ -83,11 +83,9 @@ def _bookticker(file: TickFile, digits: int) -> Iterator[tuple[int, Row]]:
 
 def _mt5csv(file: TickFile, digits: int) -> Iterator[tuple[int, Row]]:
     del digits
-    # MetaTrader writes UTF-16 with a byte order mark, other tools UTF-8. A row names only what
-    # changed: an empty bid or ask is the one before.
-    encoding = "utf-16" if file.data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    # A row names only what changed: an empty bid or ask is the one before.
     bid = ask = ""
-    for number, cells in _cells(file, 1, encoding):
+    for number, cells in _cells(file, 1, "utf-8-sig"):
         stamp = datetime.strptime(f"{cells[0]} {cells[1]} +0000", "%Y.%m.%d %H:%M:%S.%f %z")
         bid, ask = cells[2] or bid, cells[3] or ask
         micros = int(stamp.timestamp()) * 1_000_000 + stamp.microsecond

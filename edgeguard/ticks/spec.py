@@ -77,7 +77,7 @@ def open_ticks(spec: TickSpec) -> TickFile:
         raise InputError(f"{spec.path} must be a readable tick file, was not: {reason}") from e
     if len(data) > FILE_BYTES_MAX:
         raise InputError(f"{spec.path} must have at most {FILE_BYTES_MAX} bytes, had more")
-    return TickFile(spec.path.name, data, _date(spec, inner))
+    return TickFile(spec.path.name, _utf8(spec, data), _date(spec, inner))
 
 
 def _plain_bytes(spec: TickSpec) -> tuple[str, bytes]:
@@ -93,6 +93,17 @@ def _plain_bytes(spec: TickSpec) -> tuple[str, bytes]:
     openers: dict[str, Callable[[Path], IO[bytes]]] = {".gz": _gzip, ".bi5": _lzma}
     with openers.get(path.suffix, _bare)(path) as file:
         return path.name, file.read(FILE_BYTES_MAX + 1)
+
+
+def _utf8(spec: TickSpec, data: bytes) -> bytes:
+    """Return a text in UTF-8: MetaTrader writes UTF-16 with a byte order mark."""
+    if spec.kind != "mt5csv" or data[:2] not in {b"\xff\xfe", b"\xfe\xff"}:
+        return data
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeDecodeError as e:
+        msg = f"{spec.path} must be UTF-8 or UTF-16 text, was not at byte {e.start}"
+        raise InputError(msg) from e
 
 
 def _gzip(path: Path) -> IO[bytes]:

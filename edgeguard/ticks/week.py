@@ -37,7 +37,9 @@ class WeekClock:
         try:
             self._zone = ZoneInfo(match[1] if match else "")
         except (ZoneInfoNotFoundError, ValueError, OSError) as e:
-            msg = f"--zone must be an IANA zone like Europe/Athens or America/New_York+7, was {zone}"
+            msg = (
+                f"--zone must be an IANA zone like Europe/Athens or America/New_York+7, was {zone}"
+            )
             raise UsageError(msg) from e
         if abs(shift) > SHIFT_MAX_H:
             raise UsageError(f"--zone must add at most {SHIFT_MAX_H} hours, was {zone}")

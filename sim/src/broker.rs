@@ -54,11 +54,6 @@ impl World {
         Head { epoch: 1, seq, t_ns: self.broker_wall() }
     }
 
-    /// The broker stands on a host of its own, whose clock nobody sets.
-    const fn broker_wall(&self) -> i64 {
-        1_772_020_800 * SECOND + self.t
-    }
-
     pub fn broker_polls(&mut self) {
         self.at(POLL_NS, Event::Poll);
         if !self.broker.is_silent {

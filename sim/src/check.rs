@@ -146,6 +146,13 @@ impl Check {
         }
     }
 
+    /// A start without a page asks an operator, as after power loss.
+    pub const fn page_lost(&mut self) {
+        if self.must_acknowledge.is_some() {
+            self.must_acknowledge = Some(0);
+        }
+    }
+
     pub const fn beat(&mut self, at: i64) {
         self.last_beat_at = at;
     }
@@ -191,6 +198,10 @@ impl Check {
 impl World {
     /// Judges one answer of a gate.
     pub fn note_answer(&mut self, side: Side, code: Code) {
+        if self.story.is_some() && self.answered[side as usize] != Some(code) {
+            self.answered[side as usize] = Some(code);
+            self.tell(|| format!("{side:?} gate {code:?}"));
+        }
         if code == Code::Open {
             self.check.judge_open(side, self.t);
             self.opened[side as usize] = true;

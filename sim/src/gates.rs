@@ -192,10 +192,10 @@ impl World {
             let length = LEASE_NS;
             gate.lease = Lease::new(length);
         }
-        gate.epoch = beat.epoch;
-        if self.plant == Some(Plant::NoLease) {
-            gate.lease = std::mem::replace(&mut gate.lease, Lease::new(0)).with_length(i64::MAX);
+        if self.plant == Some(Plant::NoLease) && gate.epoch == i64::MIN {
+            gate.lease = Lease::new(i64::MAX);
         }
+        gate.epoch = beat.epoch;
         gate.lease.on_echo(sent, clock, beat);
         self.check.echoed(echo.sent_at);
     }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use edgeguard_core::latch_rules::Place;
+use edgeguard_core::page::Code;
 use edgeguard_core::trading_state::{Now, State};
 
 use crate::broker::Broker;
@@ -72,9 +73,16 @@ pub struct World {
     pub page: Option<PageRef>,
     pub boot: u64,
     booted_at: i64,
+    wall_base: i64,
     pub wall_offset: i64,
     pub remote_offset: i64,
     pub is_powered: bool,
+    /// The boot on which a guard has run last.
+    pub ran_on: u64,
+    pub was_rebased: bool,
+    pub day_cents: Option<i64>,
+    /// True time of the last error message that was lost.
+    pub hole_lost_at: i64,
     /// Actions until the guard is killed.
     pub kill_in: Option<u32>,
     pub kill_at_trip: Option<u32>,
@@ -89,8 +97,11 @@ pub struct World {
     pub fired: [u32; Fault::ALL.len()],
     pub pairs: [u64; 5],
     pub opened: [bool; 2],
+    pub answered: [Option<Code>; 2],
     pub answers: u64,
     pub digest: u64,
+    /// What happened, in words, where somebody asked for it.
+    pub story: Option<Vec<String>>,
 }
 
 /// What one history gave.
@@ -113,6 +124,22 @@ pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
     run_plan(rng, plan, plant)
 }
 
+/// Runs one history and returns its story: what a person reads who looks into a violation.
+#[must_use]
+pub fn story(seed: u64, plant: Option<Plant>) -> Vec<String> {
+    let mut rng = Rng::new(seed);
+    let plan = Plan::of(&mut rng);
+    let mut world = World::new(rng, plan, plant);
+    world.story = Some(Vec::new());
+    world.begin();
+    while world.step() {}
+    world.judge_end();
+    let found = world.check.found.clone();
+    let mut story = world.story.unwrap_or_default();
+    story.push(format!("{found:?}"));
+    story
+}
+
 /// Runs a history of chosen faults.
 #[must_use]
 pub fn run_plan(rng: Rng, plan: Plan, plant: Option<Plant>) -> Outcome {
@@ -127,8 +154,8 @@ impl World {
         let calm_at = rng.range(6, 14) * SECOND;
         let remote_offset = rng.range(0, 100_000) * SECOND;
         // One history in four lies at the end of a trading day.
-        let near_end = 9 * 3600 + 57 * 60 + 120;
-        let wall = if rng.chance(250) { near_end * SECOND } else { 0 };
+        let near_end = 10 * 3600 - rng.range(3, 20);
+        let wall_base = WALL_NS + if rng.chance(250) { near_end * SECOND } else { 0 };
         let drop_rate = [20, 100, 300][rng.range(0, 3) as usize];
         Self {
             t: 0,
@@ -149,9 +176,14 @@ impl World {
             page: None,
             boot: 1,
             booted_at: -100 * SECOND,
-            wall_offset: wall,
+            wall_base,
+            wall_offset: 0,
             remote_offset,
             is_powered: true,
+            ran_on: 0,
+            was_rebased: wall_base != WALL_NS,
+            day_cents: None,
+            hole_lost_at: 0,
             kill_in: None,
             kill_at_trip: None,
             cut_until: [0; 4],
@@ -165,8 +197,17 @@ impl World {
             fired: [0; Fault::ALL.len()],
             pairs: [0; 5],
             opened: [false; 2],
+            answered: [None; 2],
             answers: 0,
             digest: 0xcbf2_9ce4_8422_2325,
+            story: None,
+        }
+    }
+
+    /// Adds a line to the story, if there is one.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:>9.3} ms  {}", self.t as f64 / MS as f64, line()));
         }
     }
 
@@ -190,7 +231,12 @@ impl World {
 
     /// The guard's host's clocks.
     pub const fn now(&self) -> Now {
-        Now { wall_ns: WALL_NS + self.t + self.wall_offset, boot_ns: self.t - self.booted_at }
+        Now { wall_ns: self.wall_base + self.t + self.wall_offset, boot_ns: self.t - self.booted_at }
+    }
+
+    /// The clock of the broker's host, which nobody sets.
+    pub const fn broker_wall(&self) -> i64 {
+        self.wall_base + self.t
     }
 
     /// The host comes up again.
@@ -207,6 +253,9 @@ impl World {
         }
         self.t = at;
         if let Some(event) = self.events.remove(&number) {
+            if self.story.is_some() && matches!(event, Event::Fault(_) | Event::Heal(_) | Event::StartGuard | Event::Continue(_)) {
+                self.tell(|| format!("{event:?}"));
+            }
             self.dispatch(event);
         }
         true

@@ -51,7 +51,8 @@ impl World {
             Fault::BrokerSilent => {
                 self.fire(fault);
                 self.broker.is_silent = true;
-                self.at(self.rng.range(1, 8) * SECOND, Event::Heal(fault));
+                let silence = self.rng.range(1, 8) * SECOND;
+                self.at(silence, Event::Heal(fault));
             }
             Fault::WallForward | Fault::WallBack => self.step_wall(fault),
             Fault::BadSnapshot => self.broker.spoil_money = self.rng.range(1, 30) as u32,
@@ -159,7 +160,6 @@ impl World {
         self.kill_in = None;
         self.kill_at_trip = None;
         self.opened = [false; 2];
-        self.at(6 * SECOND, Event::Heal(Fault::CleanStop));
     }
 
     const fn cut(&mut self, link: Link, ns: i64) {
@@ -192,14 +192,25 @@ impl World {
         if self.disk.cut(&mut self.rng, may_tear) {
             self.fire(Fault::TornWrite);
         }
-        let (file, row, is_torn) = self.disk.synced();
-        let halts = [file, row].into_iter().flatten().any(|record| !record.halts.is_empty());
-        let on_disk = halts || is_torn || file.is_none() != row.is_none() || self.disk.halt_file.is_some();
-        self.check.power_lost(self.t, on_disk, is_resuming);
+        self.judge_disk(is_resuming);
         self.page = None;
         self.is_powered = false;
         self.gates.lives[0] += 1;
         let off = self.rng.range(200, 2000) * MS;
         self.at(off, Event::StartGuard);
+    }
+
+    /// What only the page knew is gone: a halt that was said to be durable must not be.
+    fn judge_disk(&mut self, is_resuming: bool) {
+        let (file, row, is_torn) = self.disk.synced();
+        let halts = [file, row].into_iter().flatten().any(|record| !record.halts.is_empty());
+        let on_disk = halts || is_torn || file.is_none() != row.is_none() || self.disk.halt_file.is_some();
+        self.check.power_lost(self.t, on_disk, is_resuming);
+    }
+
+    /// A start on the same boot finds no page.
+    pub fn lose_page(&mut self) {
+        self.judge_disk(false);
+        self.check.page_lost();
     }
 }

@@ -1,4 +1,4 @@
-"""The message tables of docs/WIRE.md, drawn from edgeguard.messages so that page and code cannot part."""
+"""The message tables of docs/WIRE.md, drawn from edgeguard.messages."""
 
 from __future__ import annotations
 

@@ -26,6 +26,10 @@ DISAGREED = {
     "marked_loss_of_a_futures_book": 30,
     "deadlines_before_a_line_without_digits_are_decided": 201_205,
     "a_repeated_line_needs_no_digits": 201_437,
+    "a_repeated_line_of_one_of_three_accounts": 205_010,
+    "a_deadline_that_arises_at_a_deadline": 300_098,
+    "a_strategy_over_an_untrusted_rollover": 301_018,
+    "a_symbols_loss_over_two_days": 301_105,
 }
 
 
@@ -33,9 +37,9 @@ DISAGREED = {
 def test_two_thousand_tapes_agree(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], record_property: Callable[[str, str], None]
 ) -> None:
-    """No decision of 2,000 random tapes differs by a byte, and every rule of the oracle is reached."""
+    """No decision of 2,000 random tapes differs by a byte; they reach every rule of the oracle."""
     arguments = ["--tapes", str(TAPES), "--jobs", str(JOBS), "--keep", str(tmp_path)]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter, our own module
         [sys.executable, "-m", "tests.oracle.agreement", *arguments],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

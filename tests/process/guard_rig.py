@@ -7,6 +7,7 @@ deadline.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,7 +71,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_config(
-    state_dir: Path, *names: str, feed: bool = False, snapshot_age_max_ms: int = 5000
+    state_dir: Path,
+    *names: str,
+    feed: bool = False,
+    snapshot_age_max_ms: int = 5000,
+    connection_lost_s: str = "60",
 ) -> Config:
     """Return a configuration for the accounts `names`."""
     accounts = tuple(
@@ -82,7 +87,7 @@ def make_config(
             currency="USD",
             initial_balance="100000",
             terminal="paper",
-            limits=Limits(first_reference="snapshot"),
+            limits=Limits(first_reference="snapshot", connection_lost_s=connection_lost_s),
         )
         for index, name in enumerate(names or ("A",))
     )
@@ -285,6 +290,8 @@ class World:
         self.observer.close()
         self.gate.close()
         self._context.destroy(linger=0)
+        # Unlike the state directory it is not below pytest's: it is on shared memory.
+        shutil.rmtree(self.paths.run_dir, ignore_errors=True)
 
     def publish(self, message: MarketMessage) -> None:
         """Publish a message as an engine would."""

@@ -12,8 +12,8 @@ use edgeguard_core::types::{Now, Origin};
 pub(crate) const BATCH: usize = 128;
 /// Different frames that are sent in turn.
 pub(crate) const FRAMES: usize = 64;
-/// Simulated time between two frames: 128 quotes in 100 ms.
-pub(crate) const FRAME_NS: i64 = 100_000_000;
+/// Simulated time between two quotes of one symbol, whatever the number of symbols: 160 a second.
+pub(crate) const QUOTE_NS: i64 = 6_250_000;
 /// A Wednesday in 2026, nanoseconds since the Unix epoch.
 pub(crate) const START_NS: i64 = 1_772_020_800_000_000_000;
 
@@ -45,6 +45,7 @@ pub(crate) struct Workload {
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) quotes: Vec<Quote>,
     pub(crate) now: Now,
+    frame_ns: i64,
     at: usize,
 }
 
@@ -67,13 +68,16 @@ impl Workload {
             .chunks(BATCH)
             .map(|chunk| frame(chunk, "A"))
             .collect();
-        now.wall_ns += FRAME_NS;
-        now.boot_ns += FRAME_NS;
+        now.wall_ns += QUOTE_NS;
+        now.boot_ns += QUOTE_NS;
+        let batch = QUOTE_NS * i64::try_from(BATCH).unwrap();
+        let frame_ns = batch / i64::try_from(shape.symbols).unwrap();
         let mut workload = Self {
             engine,
             frames,
             quotes,
             now,
+            frame_ns,
             at: 0,
         };
         for _ in 0..FRAMES * 50 {
@@ -91,8 +95,8 @@ impl Workload {
     pub(crate) fn next(&mut self) -> (usize, Now) {
         let at = self.at;
         self.at = (at + 1) % self.frames.len();
-        self.now.wall_ns += FRAME_NS;
-        self.now.boot_ns += FRAME_NS;
+        self.now.wall_ns += self.frame_ns;
+        self.now.boot_ns += self.frame_ns;
         (at, self.now)
     }
 

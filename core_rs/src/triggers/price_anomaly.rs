@@ -53,6 +53,8 @@ pub struct SpreadWatch {
     bounds: Option<Bounds>,
     bounds_until: i64,
     next_sample: i64,
+    profile_now: Option<i64>,
+    profile_until: i64,
     run: i64,
     paused_at: i64,
     frozen: Option<Bounds>,
@@ -72,6 +74,8 @@ impl SpreadWatch {
             bounds: None,
             bounds_until: i64::MIN,
             next_sample: i64::MIN,
+            profile_now: None,
+            profile_until: i64::MAX,
             run: 0,
             paused_at: 0,
             frozen: None,
@@ -83,6 +87,7 @@ impl SpreadWatch {
     /// Takes a learned profile.
     pub fn set_profile(&mut self, buckets: Vec<Option<u32>>) {
         self.facts.profile = buckets;
+        self.profile_until = i64::MIN;
         self.bounds_until = i64::MIN;
     }
 
@@ -251,33 +256,66 @@ impl SpreadWatch {
         }
     }
 
+    #[cold]
     fn recompute(&mut self, now: i64, step: &Step<'_>) {
-        self.window.expire(now);
-        let limits = step.limits;
-        let profile = self.facts.profile_at(step.bucket.number);
-        let median = if self.window.len() >= limits.spread_samples_min { self.window.lower_median() } else { None };
-        if let Some(known) = median.or(self.facts.configured).max(profile) {
-            let normal = known.max(self.facts.floor);
-            if self.bounds.is_none_or(|bounds| bounds.normal != normal) {
-                self.bounds = Some(Bounds {
-                    normal,
-                    anomalous_above: limits.spread_multiple.value.floor_mul(normal),
-                    clear_at: limits.spread_clear_multiple.floor_mul(normal),
-                });
-            }
-        } else if self.status == Status::Clear {
-            self.bounds = None;
-        } else {
-            self.bounds = self.frozen;
+        if now >= self.profile_until {
+            self.profile_now = self.facts.profile_at(step.bucket.number);
+            self.profile_until = if self.facts.profile.is_empty() { i64::MAX } else { step.bucket.until };
         }
-        let bucket_until = if self.facts.profile.is_empty() { i64::MAX } else { step.bucket.until };
-        self.bounds_until = self.window.next_expiry().min(bucket_until);
+        self.window.expire(now);
+        self.rebound(step.limits);
+    }
+
+    /// Makes the bounds those of the window and the profile as they stand.
+    #[inline]
+    fn rebound(&mut self, limits: &Limits) {
+        let is_armed = self.window.len() >= limits.spread_samples_min;
+        let median = if is_armed { self.window.lower_median() } else { None };
+        self.bounds_until = self.window.next_expiry().min(self.profile_until);
+        let Some(known) = median.or(self.facts.configured).max(self.profile_now) else {
+            self.bounds = if self.status == Status::Clear { None } else { self.frozen };
+            return;
+        };
+        let normal = known.max(self.facts.floor);
+        if self.bounds.is_none_or(|bounds| bounds.normal != normal) {
+            self.bounds = Some(Bounds {
+                normal,
+                anomalous_above: limits.spread_multiple.value.floor_mul(normal),
+                clear_at: limits.spread_clear_multiple.floor_mul(normal),
+            });
+        }
+    }
+
+    /// Evaluates and samples an ordinary tick of a symbol without a pause; returns false, with nothing
+    /// but the window's age changed, when the tick is anomalous or the quarter hour has changed.
+    #[inline]
+    pub fn on_plain_tick(&mut self, now: i64, spread: i64, limits: &Limits) -> bool {
+        if now >= self.profile_until {
+            return false;
+        }
+        if now >= self.bounds_until {
+            self.window.expire(now);
+            self.rebound(limits);
+        }
+        if spread > self.anomalous_above() {
+            return false;
+        }
+        if now >= self.next_sample {
+            self.window.push(now, spread);
+            self.next_sample = if now < self.next_sample.saturating_add(limits.spread_sample_ns) {
+                self.next_sample.saturating_add(limits.spread_sample_ns)
+            } else {
+                interval_end(now, limits.spread_sample_ns)
+            };
+            self.rebound(limits);
+        }
+        true
     }
 
     fn sample(&mut self, now: i64, spread: i64, step: &Step<'_>) {
         self.window.push(now, spread);
         self.next_sample = interval_end(now, step.limits.spread_sample_ns);
-        self.recompute(now, step);
+        self.rebound(step.limits);
     }
 
     fn finding(&self, action: Action, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {

@@ -51,7 +51,7 @@ from edgeguard.broker.planner.work import (
     single_job,
 )
 from edgeguard.broker.retcodes import Answer
-from edgeguard.broker.rows import AccountRow, SendRow, SymbolRow, TickRow
+from edgeguard.broker.rows import SendRow, SymbolRow, TickRow
 
 LOOK_RETRY_NS = 1_000_000_000
 """Pause between looks at a symbol that is closed."""
@@ -80,8 +80,8 @@ class Planner:
         self._st.adopted = list(past.unresolved)
         self._st.adopted_filled = list(past.filled)
         self._identity = identity
+        self._path = ""
         self._queue = Queue()
-        self._symbols: tuple[str, ...] = ()
         # Rules that have just become known change risks and pairs.
         self._must_rebuild = False
         self._sent: Sent | None = None
@@ -134,7 +134,7 @@ class Planner:
     def observed(self, now_ns: int, obs: Observation) -> None:
         """Take in a good bracketed read."""
         st = self._st
-        st.identity_fault = self._identity_fault(obs.account)
+        st.identity_fault = self._identity_fault(obs)
         if st.identity_fault:
             st.obs = None
             self._queue = Queue()
@@ -146,8 +146,6 @@ class Planner:
         take_observation(st, now_ns, obs)
         st.observe_ns = now_ns
         self._queue = build_queue(st, now_ns) if st.runs else Queue()
-        wanted = (leg.symbol for leg in st.legs.values() if leg.row is not None and leg.in_scope)
-        self._symbols = tuple(dict.fromkeys(wanted))
         judge_flat(st, now_ns, obs, synced=is_synced(st, now_ns))
         say_waiting(st)
 
@@ -224,7 +222,7 @@ class Planner:
     def _look_first(self, now_ns: int) -> Look | None:
         """Return a look that the plan needs: a symbol's rules, or a sign of a closed one's life."""
         st = self._st
-        for symbol in self._symbols:
+        for symbol in self._queue.symbols:
             market = st.market(symbol)
             if market.spec_ns is None or now_ns - market.spec_ns > st.policy.spec_age_ns:
                 return Look(symbol, with_spec=True)
@@ -301,7 +299,12 @@ class Planner:
 
     # Judgement.
 
-    def _identity_fault(self, account: AccountRow) -> str:
+    def _identity_fault(self, obs: Observation) -> str:
+        """Return why this is not the account, or not the terminal, that may be traded."""
+        account, path = obs.account, obs.terminal.path
+        self._path = self._path or path
+        if path != self._path:
+            return f"the terminal is {path}, was {self._path} before: nothing is sent"
         found = Identity(account.login, account.server, account.trade_mode)
         wanted = self._identity
         if found == wanted:

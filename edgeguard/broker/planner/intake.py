@@ -42,12 +42,14 @@ def take_observation(st: State, now_ns: int, obs: Observation) -> None:
 
 def _settle_all(st: State, court: ev.Court) -> None:
     """Settle every leg with something open, and every order that is gone."""
-    for leg in list(st.legs.values()):
-        if leg.seen != st.seen and leg.row is not None:
+    seen = st.seen
+    for leg in [
+        leg for leg in st.legs.values() if leg.seen != seen or leg.owns or leg.cap is not None
+    ]:
+        if leg.seen != seen and leg.row is not None:
             leg.unlist()
             st.progress(court.now_ns)
-        if leg.owns or leg.cap is not None or leg.row is None:
-            _settle(st, leg, court)
+        _settle(st, leg, court)
     for ticket, order in list(st.orders.items()):
         if order.seen != st.seen:
             _settle_order(st, order, court)
@@ -138,19 +140,29 @@ def _list_positions(st: State, now_ns: int, obs: Observation) -> None:
         leg = legs.get(key)
         in_scope = everything or any(scope.covers(row) for scope in scopes)
         if leg is None:
-            if not in_scope:
-                continue
-            leg = legs[key] = Leg(key, row.symbol, row.identifier)
-            if settled:
-                _note_appeared(st, now_ns, leg, row)
-        elif leg.row is None and leg.seen >= 0 and settled and leg.identifier != row.identifier:
-            _note_appeared(st, now_ns, leg, row)
+            if in_scope:
+                leg = legs[key] = Leg(key, row.symbol, row.identifier, in_scope=True)
+                _list_changed(st, now_ns, leg, row, appeared=settled)
+            continue
         leg.in_scope = in_scope
-        before = leg.units
-        if leg.list_row(row, seen):
-            _note_flip(st, now_ns, leg)
-        if leg.units < before:
-            st.progress(now_ns)
+        if row.volume == leg.volume and row.type == leg.side and leg.identifier == row.identifier:
+            # By far the most rows: only the prices have moved.
+            leg.row = row
+            leg.seen = seen
+            continue
+        replaced = leg.row is None and leg.seen >= 0 and leg.identifier != row.identifier
+        _list_changed(st, now_ns, leg, row, appeared=settled and replaced)
+
+
+def _list_changed(st: State, now_ns: int, leg: Leg, row: PositionRow, *, appeared: bool) -> None:
+    """Take in a position that is new or has changed."""
+    if appeared:
+        _note_appeared(st, now_ns, leg, row)
+    before = leg.units
+    if leg.list_row(row, st.seen):
+        _note_flip(st, now_ns, leg)
+    if leg.units < before:
+        st.progress(now_ns)
 
 
 def _note_appeared(st: State, now_ns: int, leg: Leg, row: PositionRow) -> None:

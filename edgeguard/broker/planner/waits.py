@@ -104,12 +104,10 @@ def say_waiting(st: State) -> None:
         causes.append(st.identity_fault)
     if st.account_closed:
         causes.append(st.account_closed)
-    wanted = {leg.symbol for leg in st.legs.values() if leg.row is not None and leg.in_scope}
-    causes += [
-        f"{symbol}: {market.closed}"
-        for symbol, market in sorted(st.markets.items())
-        if market.closed and symbol in wanted
-    ]
+    closed = {name: market.closed for name, market in st.markets.items() if market.closed}
+    if closed:
+        wanted = {leg.symbol for leg in st.legs.values() if leg.row is not None and leg.in_scope}
+        causes += [f"{name}: {why}" for name, why in sorted(closed.items()) if name in wanted]
     causes += [leg.blocked for leg in st.legs.values() if leg.blocked]
     found = tuple(causes)
     if found != st.waiting_said:

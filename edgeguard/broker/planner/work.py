@@ -28,55 +28,85 @@ RISK_MOVE = 0.01
 
 
 class Job(NamedTuple):
-    """One unit of work, smaller ranks first: a close, or a pair that closes itself."""
+    """One unit of work, smaller first: a close, or a pair that closes itself.
 
-    rank: tuple[int, float, int]
+    The ticket makes every job different, so that comparing never reaches the legs.
+    """
+
+    rank: int
+    order: float
+    ticket: int
     leg: Leg
     by: Leg | None = None
 
 
 class Queue:
-    """The work of one observation, best first."""
+    """The work of one observation, best first.
+
+    Attributes:
+        jobs, deletes: heaps of what may be sent.
+        fifo: by symbol, oldest first, where the server insists on that.
+        symbols: whose rules the work needs.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self.jobs: list[Job] = []
         self.deletes: list[tuple[float, int, OrderLeg]] = []
-        # By symbol, oldest first, where the server insists on that.
         self.fifo: dict[str, list[Leg]] = {}
+        self.symbols: tuple[str, ...] = ()
 
 
 def build_queue(st: State, now_ns: int) -> Queue:
     """Return everything that one observation leaves to do, best first."""
     queue = Queue()
+    seen = st.seen
+    groups: dict[str, list[Leg]] = {}
     for leg in st.legs.values():
-        leg.risk = _risk(st, leg)
-    legs = [
-        leg for leg in st.legs.values() if leg.row is not None and leg.in_scope and not leg.blocked
-    ]
-    if st.hedging:
-        queue.jobs = _pair_up(st, legs)
-    else:
-        queue.jobs = [single_job(st, leg) for leg in legs]
+        if leg.seen == seen and leg.in_scope and not leg.blocked:
+            group = groups.get(leg.symbol)
+            if group is None:
+                groups[leg.symbol] = [leg]
+            else:
+                group.append(leg)
+    for symbol, group in groups.items():
+        queue.jobs += _symbol_jobs(st, queue, symbol, group)
     heapify(queue.jobs)
-    _note_fifo(st, queue)
+    queue.symbols = tuple(groups)
     queue.deletes = [
         (_distance(order), ticket, order)
         for ticket, order in st.orders.items()
-        if order.seen == st.seen and _is_deletable(st, order, now_ns)
+        if order.seen == seen and _is_deletable(st, order, now_ns)
     ]
     heapify(queue.deletes)
     return queue
 
 
-def _risk(st: State, leg: Leg) -> float:
-    """Return what a further move of 1 % costs plus what is already lost, account currency."""
-    row = leg.row
-    if row is None:
-        return 0.0
-    market = st.markets.get(leg.symbol)
-    value = leg.volume * money_per_lot(None if market is None else market.spec)
-    return value * row.price_current * RISK_MOVE - min(0.0, row.profit)
+def _symbol_jobs(st: State, queue: Queue, symbol: str, group: list[Leg]) -> list[Job]:
+    """Return the jobs of one symbol: by age, by pairs, or by risk."""
+    market = st.market(symbol)
+    _rate(group, money_per_lot(market.spec))
+    if is_fifo(st, symbol):
+        # Whatever is older counts, also what is not in scope.
+        rows = [leg for leg in st.legs.values() if leg.symbol == symbol and leg.row is not None]
+        queue.fifo[symbol] = sorted(rows, key=_age)
+        return [single_job(st, leg) for leg in group]
+    first = group[0].side
+    both = st.hedging and any(leg.side != first for leg in group)
+    if both and allows_close_by(market):
+        return _pairs(st, group)
+    return [Job(0, -leg.risk, leg.row.ticket, leg) for leg in group if leg.row is not None]
+
+
+def _rate(group: list[Leg], money: float) -> None:
+    """Set each risk: what a further move of 1 % costs plus what is already lost, account money."""
+    move = money * RISK_MOVE
+    for leg in group:
+        row = leg.row
+        if row is not None:
+            profit = row.profit
+            lost = -profit if profit < 0 else 0.0
+            leg.risk = move * leg.volume * row.price_current + lost
 
 
 def _distance(order: OrderLeg) -> float:
@@ -102,14 +132,6 @@ def is_fifo(st: State, symbol: str) -> bool:
     return account or st.market(symbol).fifo
 
 
-def _note_fifo(st: State, queue: Queue) -> None:
-    """Keep every position of a FIFO symbol in order of age, whether or not it is in scope."""
-    for symbol in {job.leg.symbol for job in queue.jobs}:
-        if is_fifo(st, symbol):
-            rows = [leg for leg in st.legs.values() if leg.symbol == symbol and leg.row is not None]
-            queue.fifo[symbol] = sorted(rows, key=_age)
-
-
 def _age(leg: Leg) -> tuple[int, int]:
     row = leg.row
     return (0, 0) if row is None else (row.time_msc, row.ticket)
@@ -118,34 +140,22 @@ def _age(leg: Leg) -> tuple[int, int]:
 def single_job(st: State, leg: Leg) -> Job:
     """Return the job that closes one position; oldest first where the symbol is FIFO."""
     row = there(leg.row, "a listed position")
-    order = row.time_msc if is_fifo(st, leg.symbol) else -leg.risk
-    return Job((0, order, row.ticket), leg)
+    order = float(row.time_msc) if is_fifo(st, leg.symbol) else -leg.risk
+    return Job(0, order, row.ticket, leg)
 
 
-def _pair_up(st: State, legs: list[Leg]) -> list[Job]:
-    """Return the jobs of a hedging account: pairs where allowed, single closes for the rest.
+def _pairs(st: State, group: list[Leg]) -> list[Job]:
+    """Return the jobs of a symbol whose opposite positions may close each other.
 
     Equal opposite volumes first, they cost one request for two positions; then the largest
     opposite ones, whose rest is planned again after the next read. What lies on the heavier side
     and beyond the balance closes at once; what the other side still covers waits for its pair.
     """
-    by_symbol: dict[str, list[Leg]] = {}
-    for leg in legs:
-        by_symbol.setdefault(leg.symbol, []).append(leg)
-    jobs: list[Job] = []
-    for symbol, group in by_symbol.items():
-        market = st.market(symbol)
-        both = len(group) > 1 and any(leg.side != group[0].side for leg in group)
-        if not both or is_fifo(st, symbol) or not allows_close_by(market):
-            jobs += [single_job(st, leg) for leg in group]
-        else:
-            jobs += _pairs(st, group)
-    return jobs
-
-
-def _pairs(st: State, group: list[Leg]) -> list[Job]:
-    ready = [leg for leg in group if not leg.locked and leg.available == leg.units > 0]
-    busy = [leg for leg in group if leg not in ready]
+    ready: list[Leg] = []
+    busy: list[Leg] = []
+    for leg in group:
+        whole = not leg.owns and leg.available == leg.units > 0
+        (ready if whole else busy).append(leg)
     order = sorted(ready, key=lambda leg: (-leg.units, -leg.risk, str(leg.key)))
     buys = [leg for leg in order if leg.side == 0]
     sells = [leg for leg in order if leg.side == 1]
@@ -165,7 +175,7 @@ def _pairs(st: State, group: list[Leg]) -> list[Job]:
     count = min(len(rest_buys), len(rest_sells))
     left = rest_buys[count:] + rest_sells[count:]
     jobs = [
-        Job((1, -abs(one.risk - two.risk), one.row.ticket), one, two)
+        Job(1, -abs(one.risk - two.risk), one.row.ticket, one, two)
         for one, two in pairs
         if one.row is not None
     ]

@@ -44,6 +44,12 @@ def test_the_page_is_one_file_and_escapes_names() -> None:
     assert "not installed" in text
 
 
+def test_the_manual_gets_a_row_per_figure() -> None:
+    text = table.markdown(_report())
+    assert "| <lag> | 2 us | <= 1.5 | MISSED | 2 / 3 | a & b |" in text
+    assert "| **peers** |" in text
+
+
 def test_the_figures_survive_json() -> None:
     report = _report()
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeguard.clock import NS_PER_S, ManualClock
 from edgeguard.codec.native import encode
 from edgeguard.config.model import Config, IncidentConfig
-from edgeguard.config.paths import Paths
+from edgeguard.config.paths import PathNames, Paths
 from edgeguard.incident.evidence import Moment, collect, collect_flat, decoded, folder_of
 from edgeguard.incident.store import Incident
 from edgeguard.incident.tape_out import tape_lines
@@ -51,6 +51,11 @@ ONE_OF_EACH: tuple[MarketMessage, ...] = (
 INCIDENT = Incident("INC-2023-001", "halt:H1", "P1", "manual", "Test", "account", ("A",), T_NS)
 
 
+def private_paths(folder: Path) -> Paths:
+    """Return paths that leave nothing on shared memory."""
+    return Paths(PathNames(state_dir=str(folder), run_dir=str(folder / "run"))).create()
+
+
 def test_every_message_comes_back_from_the_tape_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     path.write_bytes(b"".join(tape_lines((T_NS, message) for message in ONE_OF_EACH)))
@@ -74,7 +79,7 @@ def test_the_tape_never_goes_back_in_time(tmp_path: Path) -> None:
 
 def test_evidence_is_kept_part_by_part(tmp_path: Path) -> None:
     """No journal, no logs: the rest is there, and README.txt says what is not."""
-    paths = Paths(None, tmp_path).create()
+    paths = private_paths(tmp_path)
     frames = [(T_NS + n, encode(message)) for n, message in enumerate(ONE_OF_EACH)]
     held = collect(paths, INCIDENT, Moment({"state": "HALTED"}, [*frames, (T_NS, b"junk")], 5))
     folder = folder_of(paths, INCIDENT.id)
@@ -90,7 +95,7 @@ def test_evidence_is_kept_part_by_part(tmp_path: Path) -> None:
 
 
 def test_the_flatten_records_of_this_halt_are_kept(tmp_path: Path) -> None:
-    paths = Paths(None, tmp_path).create()
+    paths = private_paths(tmp_path)
     reports = paths.state_dir / "reports"
     reports.mkdir()
     for number, halt_id in enumerate(("H0", "H1")):

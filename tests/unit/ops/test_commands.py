@@ -49,7 +49,8 @@ def serving() -> Generator[Service]:
 
 def command(folder: Path, *arguments: str, channels: str = "") -> Result:
     config = folder / "edgeguard.toml"
-    config.write_text(PAPER.read_text() + channels)
+    text = PAPER.read_text().replace('run_dir = ""', f'run_dir = "{folder}/run"')
+    config.write_text(text + channels)
     where = ("--config", str(config), "--state-dir", str(folder / "state"))
     return CliRunner().invoke(cli, [*where, *arguments])
 

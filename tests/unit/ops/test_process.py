@@ -16,7 +16,7 @@ import pytest
 
 from edgeguard.clock import SystemClock
 from edgeguard.config.model import ApiConfig, ChannelConfig, Config, IncidentConfig, NotifyConfig
-from edgeguard.config.paths import Paths
+from edgeguard.config.paths import PathNames, Paths
 from edgeguard.errors import ConfigError, InUseError
 from edgeguard.ops import process
 from edgeguard.ops.process import Ops, run_ops
@@ -35,7 +35,8 @@ def config_of(folder: Path, port: int = 0) -> Config:
 @pytest.fixture(name="paths")
 def _paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setenv("EMERGENCY_TOKEN", HALT)
-    return Paths(None, tmp_path / "state").create()
+    names = PathNames(state_dir=str(tmp_path / "state"), run_dir=str(tmp_path / "run"))
+    return Paths(names).create()
 
 
 @contextmanager

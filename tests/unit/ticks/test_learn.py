@@ -198,6 +198,6 @@ def test_without_matplotlib_one_sentence_says_what_to_install(
     output, picture = tmp_path / "p.json", tmp_path / "p.png"
     arguments = ["--digits", "5", "-o", str(output), "--plot", str(picture), spec]
     assert run(["learn-spreads", *arguments]) == 2
-    assert "pip install 'edgeguard[plots]'" in capsys.readouterr().err
+    assert "pip install 'edgeguard[plot]'" in capsys.readouterr().err
     assert output.exists()
     assert not picture.exists()

@@ -1,0 +1,327 @@
+//! A guard's life: start in the order of D8, stops with and without its own will, death.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgeguard_core::engine::Engine;
+use edgeguard_core::freshness::Freshness;
+use edgeguard_core::latch_rules::LatchRules;
+use edgeguard_core::page::{PageWriter, STATE_HALTED, StateWord, Words as _, word};
+use edgeguard_core::start::{Found, FoundPage, LatchHalt, Remembered, Verdict, epoch_after, judge_start};
+use edgeguard_core::trading_state::{ACCOUNT, Halt, Pause, State, TradingState};
+
+use super::store::Writers;
+use super::{Guard, Timer, Turn, UNACKNOWLEDGED};
+use crate::faults::Fault;
+use crate::gates::Side;
+use crate::memory_page::PageRef;
+use crate::plants::Plant;
+use crate::world::{AGE_NS, Event, LEASE_NS, MS, SECOND, World};
+
+impl Timer {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Step, Self::Look, Self::Beat, Self::Second, Self::References];
+
+    pub(super) const fn every(self) -> i64 {
+        match self {
+            Self::Step => 20 * MS,
+            Self::Look => 50 * MS,
+            Self::Beat => 100 * MS,
+            Self::Second | Self::References => SECOND,
+        }
+    }
+}
+
+impl World {
+    /// The supervisor, or a host that comes up, starts the guard.
+    pub fn start_guard(&mut self) {
+        if self.guard.is_some() {
+            return;
+        }
+        if !self.is_powered {
+            self.boot_anew();
+            self.kill_gate(Side::Local);
+        }
+        self.pid += 1;
+        let (mut guard, verdict) = self.assemble();
+        let pid = guard.pid;
+        self.in_turn = Some(State::Starting);
+        let turn = self.begin_run(&mut guard, &verdict);
+        self.in_turn = None;
+        self.keep(guard, turn);
+        for timer in Timer::ALL {
+            let first = self.rng.range(0, timer.every().min(100 * MS));
+            self.at(first, Event::Timer(pid, timer));
+        }
+    }
+
+    /// Claims the page and judges what was read; nothing is done yet.
+    fn assemble(&mut self) -> (Guard, Verdict) {
+        let now = self.now();
+        let mut remembered = self.disk.read();
+        let (mapped, found) = self.claim();
+        let pages: [Found; 1] = [("A".to_owned(), found)];
+        let mut epoch = epoch_after(now.wall_ns, &remembered, &pages);
+        if self.planted(Plant::EpochByWall) {
+            epoch = now.wall_ns;
+        }
+        let template = LatchHalt {
+            scope: ACCOUNT.to_owned(),
+            id: format!("S{}", self.pid),
+            t_ns: epoch,
+            trigger: "start".to_owned(),
+            ..LatchHalt::default()
+        };
+        let start_faults = !remembered.faults.is_empty();
+        let pages = self.plant_on_start(&mut remembered, pages);
+        let halt_file = self.disk.halt_file.map(|_| "all");
+        let boot = format!("boot{}", self.boot);
+        let mut verdict = judge_start(&remembered, &pages, halt_file, &boot, &template);
+        if self.planted(Plant::BootIgnored) {
+            verdict.unacknowledged.clear();
+        }
+        let before = mapped.load(word::STATE);
+        let page = PageWriter::begin(mapped.clone(), LEASE_NS as u64, epoch as u64);
+        if self.planted(Plant::PageKeptOpen) {
+            mapped.store(word::STATE, before);
+            mapped.store(word::STREAK, 3);
+            mapped.store(word::BEAT, now.boot_ns as u64);
+            self.check.beat(self.t);
+        }
+        (self.new_guard(page, mapped, epoch, verdict.number, start_faults), verdict)
+    }
+
+    fn plant_on_start(&self, remembered: &mut Remembered, pages: [Found; 1]) -> [Found; 1] {
+        if self.planted(Plant::DoubtIgnored) {
+            remembered.faults.clear();
+            let any = remembered.file.clone().or_else(|| remembered.row.clone());
+            remembered.file = remembered.file.take().or_else(|| any.clone());
+            remembered.row = remembered.row.take().or(any);
+        }
+        if self.planted(Plant::NewestCopyOnly) {
+            let number = |record: &Option<_>| record.as_ref().map_or(0, |one: &edgeguard_core::start::LatchRecord| one.number);
+            if number(&remembered.file) >= number(&remembered.row) {
+                remembered.row = remembered.file.clone();
+            } else {
+                remembered.file = remembered.row.clone();
+            }
+        }
+        let is_blind = self.planted(Plant::PageIgnored);
+        let no_word = self.planted(Plant::ManualIgnored);
+        pages.map(|(name, page)| {
+            let page = page.map(|page| FoundPage {
+                is_halted: page.is_halted && !is_blind,
+                manual: if is_blind || no_word { 0 } else { page.manual },
+                ..page
+            });
+            (name, page)
+        })
+    }
+
+    /// As `PageWriter::claim`: the page in place if it is of this boot, otherwise a new one.
+    fn claim(&mut self) -> (PageRef, Option<FoundPage>) {
+        if let Some(page) = self.page.clone().filter(|page| page.is_of(self.boot)) {
+            let state = StateWord::unpack(page.load(word::STATE));
+            let found = FoundPage {
+                is_halted: state.state == STATE_HALTED,
+                halt_id: halt_text(&page),
+                manual: page.load(word::MANUAL),
+                epoch: page.load(word::EPOCH) as i64,
+            };
+            return (page, Some(found));
+        }
+        if self.boot == self.ran_on {
+            // Somebody removed the page: what stood there alone is gone as after power loss.
+            self.lose_page();
+        }
+        self.ran_on = self.boot;
+        let page = PageRef::new(self.boot);
+        self.page = Some(page.clone());
+        (page, None)
+    }
+
+    fn new_guard(
+        &mut self,
+        page: PageWriter<PageRef>,
+        mapped: PageRef,
+        epoch: i64,
+        number: i64,
+        start_faults: bool,
+    ) -> Guard {
+        let made = Engine::new(crate::frames::CONFIG.as_bytes(), "hash", true, &BTreeMap::new());
+        assert!(made.is_ok(), "the simulated configuration must be good: {made:?}");
+        let Ok(mut engine) = made else { std::process::abort() };
+        if let Some(references) = &self.disk.references {
+            assert!(engine.load_references(references).is_ok(), "references must load");
+        }
+        let conditions = ["storage", "snapshot", "feed"].map(str::to_owned);
+        let first = (self.rng.next() >> 24) as i64;
+        self.check.proof_boot = None;
+        Guard {
+            pid: self.pid,
+            epoch,
+            trading: TradingState::new(&conditions),
+            started_at: self.t,
+            stood: None,
+            was_lowered: false,
+            is_breached: false,
+            engine,
+            page,
+            mapped,
+            pushed: BTreeSet::new(),
+            fresh: Freshness::new(AGE_NS, first),
+            asked_ns: 0,
+            rules: LatchRules::default(),
+            number,
+            writers: Writers::default(),
+            start_faults,
+            pending: None,
+            nonces: BTreeSet::new(),
+            seen_word: 0,
+            seen_file: None,
+            flat_t_ns: 0,
+            heard_ns: None,
+            stepped_ns: 0,
+            looked_ns: i64::MIN / 2,
+            halts: 0,
+            was_active: false,
+            shown: None,
+            day_cents: self.disk.references.is_some().then_some(self.day_cents).flatten(),
+            waits_durable: false,
+            stopped_until: 0,
+            inbox: Vec::new(),
+            due: Vec::new(),
+            days: BTreeSet::new(),
+            is_rebased: self.was_rebased,
+        }
+    }
+
+    /// As `assembly._restore` and `Guard.begin`.
+    fn begin_run(&mut self, guard: &mut Guard, verdict: &Verdict) -> Turn {
+        for (_, halt_id) in &verdict.resumed {
+            guard.trading.restore_resumed(halt_id);
+        }
+        let mut actions = Vec::new();
+        for pause in verdict.pauses.iter().filter(|pause| pause.trigger != "storage") {
+            let held = Pause {
+                trigger: pause.trigger.clone(),
+                code: pause.code.clone(),
+                held: true,
+                since_ns: pause.since_ns,
+            };
+            actions.extend(guard.trading.pause(&pause.scope, &pause.cause, held));
+        }
+        let now = self.now();
+        if !verdict.unacknowledged.is_empty() {
+            let doubt = Pause {
+                trigger: "start".to_owned(),
+                code: "UNACKNOWLEDGED".to_owned(),
+                held: true,
+                since_ns: now.wall_ns,
+            };
+            actions.extend(guard.trading.pause(ACCOUNT, UNACKNOWLEDGED, doubt));
+        }
+        for found in &verdict.halts {
+            let halt = Halt {
+                id: found.id.clone(),
+                t_ns: found.t_ns,
+                trigger: found.trigger.clone(),
+                code: found.code.clone(),
+                ..Halt::default()
+            };
+            actions.extend(guard.trading.restore_halt(now, &found.scope, halt));
+        }
+        self.micro()?;
+        self.write_page(guard);
+        guard.seen_word = 0;
+        self.check.word_seen(self.t, guard.page.manual());
+        self.act(guard, actions)?;
+        self.micro()?;
+        self.persist(guard, false);
+        let must_halt = self.disk.halt_file.is_some() || guard.page.manual() != 0;
+        if must_halt && guard.standing().is_none() {
+            self.check.violate("P1", self.t, "a manual halt was there at the start and is not in force".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Puts a guard back after a turn, or buries it.
+    pub(super) fn keep(&mut self, mut guard: Guard, turn: Turn) {
+        if turn.is_ok() {
+            self.judge_turn(&mut guard);
+            let is_durable =
+                guard.account().and_then(|one| one.halt.as_ref()).is_some_and(|halt| halt.durable);
+            if is_durable {
+                self.check.said_durable();
+            }
+            self.guard = Some(guard);
+            return;
+        }
+        self.kill_in = None;
+        self.fire(Fault::KillAnywhere);
+        self.bury(&guard);
+    }
+
+    /// Runs one turn of the guard, in the middle of which it may be killed.
+    pub fn with_guard(&mut self, turn: impl FnOnce(&mut Self, &mut Guard) -> Turn) {
+        let Some(mut guard) = self.guard.take() else { return };
+        self.in_turn = Some(guard.trading.state());
+        let result = turn(self, &mut guard);
+        self.in_turn = None;
+        self.keep(guard, result);
+    }
+
+    pub fn kill_guard(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            self.bury(&guard);
+        }
+    }
+
+    fn bury(&mut self, guard: &Guard) {
+        self.check.forget_decision();
+        self.check.died_unclean(self.boot, guard.was_active);
+        // What was handed to the kernel gets to disk by itself, unless power is lost first.
+        let delay = self.rng.range(100, 2500) * MS;
+        self.at(delay, Event::StartGuard);
+    }
+
+    /// SIGSTOP: nothing runs until it is continued; what arrives waits in the sockets.
+    pub fn stop_guard(&mut self, ns: i64, fault: Fault) {
+        let until = self.t + ns;
+        let Some(guard) = &mut self.guard else { return };
+        guard.stopped_until = guard.stopped_until.max(until);
+        let pid = guard.pid;
+        self.fire(fault);
+        self.at(ns, Event::Continue(pid));
+    }
+
+    /// SIGTERM: gates closed, the latch marked, the process gone when the disk has it or in two seconds.
+    pub fn stop_cleanly(&mut self) {
+        if self.guard.as_ref().is_none_or(|guard| guard.stopped_until > self.t) {
+            return;
+        }
+        self.with_guard(|world, guard| {
+            if guard.trading.state() != State::Halted {
+                let word = StateWord { state: 1, ..guard.trading.word() };
+                guard.page.set_state(word, "");
+            }
+            world.micro()?;
+            world.persist(guard, true);
+            Ok(())
+        });
+        let Some(mut guard) = self.guard.take() else { return };
+        self.flush(&mut guard);
+        // A mark that did not get to disk is no clean end.
+        if !guard.writers.is_idle() || guard.has_storage_fault() {
+            self.check.died_unclean(self.boot, guard.was_active);
+        }
+        let delay = self.rng.range(100, 2500) * MS;
+        self.at(delay, Event::StartGuard);
+    }
+}
+
+/// Reads the halt id's text from a page.
+fn halt_text(page: &PageRef) -> String {
+    let bytes: Vec<u8> =
+        (0..8).flat_map(|at| page.load(word::HALT_TEXT + at).to_le_bytes()).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
