@@ -34,11 +34,13 @@ impl Key {
         Self { low, high: 0, length }
     }
 
+    /// Both halves of one wide product: every bit of the name moves the low bits of the hash.
     #[inline]
     #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a hash keeps the bits it needs")]
     const fn hash(self) -> usize {
-        let mixed = self.low ^ self.high.rotate_left(29) ^ (self.length as u64) << 56;
-        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+        let mixed = self.low ^ self.high.rotate_left(29) ^ self.length as u64;
+        let product = (mixed as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835 >> 64);
+        ((product >> 64) as u64 ^ product as u64) as usize
     }
 }
 

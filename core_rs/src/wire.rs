@@ -395,7 +395,17 @@ pub fn read_plain_tick(bytes: &[u8]) -> Option<(PlainTick<'_>, &[u8])> {
 ///
 /// # Errors
 /// `Malformed` when there is none.
+#[inline]
 pub fn read_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
+    if let Some((tick, rest)) = read_plain_tick(cursor.rest()) {
+        *cursor = Cursor::new(rest);
+        let PlainTick { symbol, bid, ask, source_ns } = tick;
+        return Ok(Tick { symbol, bid: Price::Float(bid), ask: Price::Float(ask), source_ns });
+    }
+    read_any_tick(cursor)
+}
+
+fn read_any_tick<'a>(cursor: &mut Cursor<'a>) -> Read<Tick<'a>> {
     let length = cursor.array_length()?;
     if length < 3 {
         return Err(Malformed);

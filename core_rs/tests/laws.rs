@@ -1,25 +1,37 @@
-//! Laws that hold for every history: more loss never un-trips, the order of simultaneous symbols does not
-//! matter, a duplicate never counts twice.
+//! Laws that hold for every history: more loss never un-trips, the order of simultaneous symbols does
+//! not matter, a duplicate never counts twice.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::string_slice)]
-#![allow(missing_docs, unreachable_pub)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a test says in its name what it claims"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "a test may stop on what it did not expect"
+)]
 
 mod frames;
 
+use edgeguard_core::engine::Flags;
 use frames::{Event, Held, engine, error, fill, run, snapshot, status, ticks};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 /// Marks alone decide, at once; the spread never pauses.
-const AT_ONCE: &str = r#""confirm":"none","daily_loss":"0.03","total_drawdown":"0.06","drawdown_mode":"static",
-    "first_reference":"snapshot","jump_frac":"100","spread_multiple":"1000","price_age_max_s":"604800""#;
+const AT_ONCE: &str = r#""confirm":"none","daily_loss":"0.03","total_drawdown":"0.06",
+    "drawdown_mode":"static","first_reference":"snapshot","jump_frac":"100",
+    "spread_multiple":"1000","price_age_max_s":"604800""#;
 /// A broken limit waits for the broker's word.
-const CONFIRMED: &str = r#""confirm":"reported","confirm_ms":500,"daily_loss":"0.03","total_drawdown":"0.06",
-    "first_reference":"snapshot","jump_frac":"0.02","errors_per_minute":2"#;
+const CONFIRMED: &str = r#""confirm":"reported","confirm_ms":500,"daily_loss":"0.03",
+    "total_drawdown":"0.06","first_reference":"snapshot","jump_frac":"0.02","errors_per_minute":2"#;
 /// No loss limit can break.
-const WIDE: &str = r#""confirm":"none","daily_loss":"0.9","total_drawdown":"0.9","first_reference":"snapshot",
-    "jump_frac":"100","releases_per_hour":1000,"spread_clear_s":"0.2""#;
+const WIDE: &str = r#""confirm":"none","daily_loss":"0.9","total_drawdown":"0.9",
+    "first_reference":"snapshot","jump_frac":"100","releases_per_hour":1000,"spread_clear_s":"0.2""#;
 
 const LONG: Held<'static> = (7, "EURUSD", "buy", 100, 110_000);
 
@@ -31,7 +43,10 @@ enum Mark {
 }
 
 fn marks() -> impl Strategy<Value = Vec<(Mark, i64)>> {
-    let mark = prop_oneof![(-8_000i64..4_000).prop_map(Mark::Tick), (-8_000i64..4_000).prop_map(Mark::Reported)];
+    let mark = prop_oneof![
+        (-8_000i64..4_000).prop_map(Mark::Tick),
+        (-8_000i64..4_000).prop_map(Mark::Reported)
+    ];
     let loss = prop_oneof![Just(0i64), 0i64..3_000];
     vec((mark, loss), 1..40)
 }
@@ -42,7 +57,9 @@ fn history(marks: &[(Mark, i64)], is_worse: bool) -> Vec<Event> {
     for (at, (mark, loss)) in (1i64..).zip(marks) {
         let less = if is_worse { *loss } else { 0 };
         let frame = match mark {
-            Mark::Tick(points) => ticks(0, &[("EURUSD", 110_000 + points - less, 110_005 + points)]),
+            Mark::Tick(points) => {
+                ticks(0, &[("EURUSD", 110_000 + points - less, 110_005 + points)])
+            }
             Mark::Reported(points) => {
                 let result = points - less;
                 let held = (7, "EURUSD", "buy", 100, 110_000 + result);
@@ -56,7 +73,9 @@ fn history(marks: &[(Mark, i64)], is_worse: bool) -> Vec<Event> {
 
 /// Returns the time of the first halt of a trigger.
 fn halted_at(lines: &[String], trigger: &str) -> Option<i64> {
-    let is_it = |line: &&String| line.contains(&format!(r#""trigger":"{trigger}""#)) && line.contains(r#""action":"halt""#);
+    let is_it = |line: &&String| {
+        line.contains(&format!(r#""trigger":"{trigger}""#)) && line.contains(r#""action":"halt""#)
+    };
     let line: serde_json::Value = serde_json::from_str(lines.iter().find(is_it)?).unwrap();
     line["t_ns"].as_i64()
 }
@@ -67,7 +86,11 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn more_loss_never_un_trips(marks in marks()) {
@@ -76,7 +99,8 @@ proptest! {
         for trigger in ["daily_loss", "total_drawdown"] {
             if let Some(at) = halted_at(&better, trigger) {
                 let earlier = halted_at(&worse, trigger);
-                prop_assert!(earlier.is_some_and(|earlier| earlier <= at), "{trigger}: {at} but {earlier:?}");
+                let is_earlier = earlier.is_some_and(|earlier| earlier <= at);
+                prop_assert!(is_earlier, "{trigger}: {at} but {earlier:?}");
             }
         }
     }
@@ -109,10 +133,16 @@ proptest! {
         let names = ["EURUSD", "GBPUSD", "EURCHF", "USDCHF"];
         let start = [110_000, 140_000, 95_000, 90_000];
         let side = |at: usize| if sides[at] { "buy" } else { "sell" };
-        let held: Vec<Held<'_>> = (0..4).map(|at| (at as i64 + 1, names[at], side(at), 50, start[at])).collect();
+        let held: Vec<Held<'_>> = (1i64..)
+            .zip(0..4)
+            .map(|(id, at)| (id, names[at], side(at), 50, start[at]))
+            .collect();
         let (mut plain, mut shuffled) = (Vec::new(), Vec::new());
         for (at, (moves, order)) in (1i64..).zip(&rounds) {
-            let quote = |one: usize| (names[one], start[one] + moves[one].0, start[one] + moves[one].0 + moves[one].1);
+            let quote = |one: usize| {
+                let bid = start[one] + moves[one].0;
+                (names[one], bid, bid + moves[one].1)
+            };
             let mut quotes: Vec<_> = (0..4).map(quote).collect();
             plain.push((at * 300, ticks(0, &quotes)));
             for (one, other) in order.iter().enumerate() {
@@ -124,7 +154,8 @@ proptest! {
         plain.insert(0, first.clone());
         shuffled.insert(0, first);
         let (mut one, mut other) = (engine(WIDE, &names), engine(WIDE, &names));
-        prop_assert_eq!(sorted(run(&mut one, &plain).0), sorted(run(&mut other, &shuffled).0));
+        let (lines, again) = (run(&mut one, &plain).0, run(&mut other, &shuffled).0);
+        prop_assert_eq!(sorted(lines), sorted(again));
         prop_assert_eq!(status(&mut one), status(&mut other));
     }
 
@@ -157,20 +188,23 @@ proptest! {
         let (again, flags) = run(&mut other, &twice);
         prop_assert_eq!(lines, again);
         prop_assert_eq!(status(&mut one), status(&mut other));
-        let ignored = flags.iter().filter(|flags| flags.has(edgeguard_core::engine::Flags::IGNORED)).count();
-        prop_assert_eq!(ignored, echoes.len());
+        let ignored = flags.iter().filter(|flags| flags.has(Flags::IGNORED));
+        prop_assert_eq!(ignored.count(), echoes.len());
     }
 
     #[test]
-    fn a_deal_counts_once_whatever_numbers_it_is_sent_under(profits in vec(-90_000i64..10_000, 1..10)) {
-        let deal = |seq: i64, at: usize| fill(seq, 100 + at as i64, 7, profits[at]);
+    fn a_deal_counts_once_whatever_numbers_it_is_sent_under(
+        profits in vec(-90_000i64..10_000, 1..10),
+    ) {
         let first: Event = (0, snapshot(0, 10_000_000, 10_000_000, &[LONG]));
-        let once: Vec<Event> = (0..profits.len()).map(|at| (1 + at as i64, deal(0, at))).collect();
+        let deals = (1i64..).zip(&profits);
+        let once: Vec<Event> = deals.map(|(at, profit)| (at, fill(0, 100 + at, 7, *profit))).collect();
         let twice = once.iter().flat_map(|event| [event.clone(), event.clone()]);
         let (mut one, mut other) = (engine(AT_ONCE, &["EURUSD"]), engine(AT_ONCE, &["EURUSD"]));
         let (lines, _) = run(&mut one, &[vec![first.clone()], once.clone()].concat());
         let (again, _) = run(&mut other, &[vec![first], twice.collect()].concat());
         prop_assert_eq!(lines, again);
-        prop_assert_eq!(status(&mut one)["accounts"][0]["balance"].clone(), status(&mut other)["accounts"][0]["balance"].clone());
+        let balance = |engine| status(engine)["accounts"][0]["balance"].clone();
+        prop_assert_eq!(balance(&mut one), balance(&mut other));
     }
 }

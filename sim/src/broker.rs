@@ -21,6 +21,7 @@ pub struct Broker {
     pub is_silent: bool,
     /// The halt on whose behalf everything is closed.
     armed: Option<String>,
+    is_closing: bool,
     seq: i64,
     error_seq: i64,
     error_at: i64,
@@ -38,6 +39,7 @@ impl Default for Broker {
             has_exposure: true,
             is_silent: false,
             armed: None,
+            is_closing: false,
             seq: 0,
             error_seq: 0,
             error_at: 0,
@@ -96,9 +98,10 @@ impl World {
         match order {
             Order::Read(request) => self.publish(request),
             Order::Flatten(halt_id) => {
-                if self.broker.armed.as_ref() == Some(&halt_id) && self.broker.has_exposure {
+                if self.broker.armed.as_ref() == Some(&halt_id) && self.broker.is_closing {
                     return;
                 }
+                self.broker.is_closing = true;
                 self.broker.armed = Some(halt_id.clone());
                 let mut delay = self.rng.range(20, 400) * MS;
                 if self.broker.is_slow {
@@ -114,6 +117,7 @@ impl World {
 
     pub fn flatten_ends(&mut self, halt_id: String) {
         if self.broker.armed.as_ref() == Some(&halt_id) {
+            self.broker.is_closing = false;
             self.broker.has_exposure = false;
             self.tell_flat(&halt_id, true);
         }

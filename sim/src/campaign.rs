@@ -16,6 +16,7 @@ pub struct Total {
     pub seeds: u64,
     pub virtual_ns: i128,
     pub answers: u64,
+    pub stuck_gates: u64,
     pub fired: Vec<u64>,
     pub pairs: [u64; 5],
     pub slowest_close: i64,
@@ -29,6 +30,7 @@ impl Default for Total {
             seeds: 0,
             virtual_ns: 0,
             answers: 0,
+            stuck_gates: 0,
             fired: vec![0; Fault::ALL.len()],
             pairs: [0; 5],
             slowest_close: 0,
@@ -42,6 +44,7 @@ impl Total {
         self.seeds += 1;
         self.virtual_ns += i128::from(outcome.virtual_ns);
         self.answers += outcome.answers;
+        self.stuck_gates += outcome.stuck_gates;
         self.slowest_close = self.slowest_close.max(outcome.slowest_close);
         for (sum, count) in self.fired.iter_mut().zip(outcome.fired) {
             *sum += u64::from(count);
@@ -61,6 +64,7 @@ impl Total {
         self.seeds += other.seeds;
         self.virtual_ns += other.virtual_ns;
         self.answers += other.answers;
+        self.stuck_gates += other.stuck_gates;
         self.slowest_close = self.slowest_close.max(other.slowest_close);
         for (sum, count) in self.fired.iter_mut().zip(other.fired) {
             *sum += count;

@@ -118,6 +118,13 @@ impl Check {
         }
     }
 
+    /// A run that took over from one of this boot ended by its own will.
+    pub fn ended_clean(&mut self, boot: u64) {
+        if self.must_acknowledge == Some(boot) {
+            self.must_acknowledge = None;
+        }
+    }
+
     pub const fn must_acknowledge(&self) -> Option<u64> {
         self.must_acknowledge
     }
@@ -164,6 +171,12 @@ impl Check {
     /// A gate said that risk may be opened.
     fn judge_open(&mut self, side: Side, at: i64) {
         let since = *self.open_since[side as usize].get_or_insert(at);
+        for duty in &self.duties {
+            let trip_at = if side == Side::Local { duty.trip_at } else { duty.remote_at };
+            if since <= trip_at {
+                self.slowest_close = self.slowest_close.max(at.saturating_sub(trip_at));
+            }
+        }
         let late = self.duties.iter().find(|duty| {
             let trip_at = if side == Side::Local { duty.trip_at } else { duty.remote_at };
             at > trip_at.saturating_add(CLOSED_NS)
@@ -184,15 +197,6 @@ impl Check {
             self.violate("P9", at, format!("{side:?} gate open over a lost message"));
         }
     }
-
-    /// A gate said no: the first time after a trip is how long closing took.
-    fn judge_closed(&mut self, side: Side, at: i64) {
-        let Some(since) = self.open_since[side as usize].take() else { return };
-        let trips = self.duties.iter().map(|duty| if side == Side::Local { duty.trip_at } else { duty.remote_at });
-        if let Some(trip) = trips.filter(|trip| *trip >= since && *trip <= at).min() {
-            self.slowest_close = self.slowest_close.max(at - trip);
-        }
-    }
 }
 
 impl World {
@@ -206,7 +210,7 @@ impl World {
             self.check.judge_open(side, self.t);
             self.opened[side as usize] = true;
         } else {
-            self.check.judge_closed(side, self.t);
+            self.check.open_since[side as usize] = None;
         }
         self.digest = (self.digest ^ (code as u64 + 16 * side as u64)).wrapping_mul(0x0100_0000_01b3);
     }

@@ -30,6 +30,13 @@ pub struct PageGate {
     latch: Latch,
 }
 
+impl PageGate {
+    /// Returns whether the gate holds a halt that no page has lifted.
+    pub fn is_latched(&self) -> bool {
+        self.latch != Latch::default()
+    }
+}
+
 /// The gate with a lease; `sent` holds the pings that may still be answered.
 #[derive(Debug)]
 pub struct RemoteGate {

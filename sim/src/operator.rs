@@ -1,5 +1,7 @@
 //! The people: halts by hand, resumes with and without right, and the way back when all is calm.
 
+use edgeguard_core::trading_state::State;
+
 use crate::broker::EQUITY;
 use crate::faults::Fault;
 use crate::gates::Side;
@@ -37,6 +39,7 @@ impl World {
         let standing = guard.standing().map(|(id, _)| id);
         let (is_unacknowledged, is_held) = guard.held_pauses();
         let is_distrusted = guard.has_storage_fault();
+        let is_stopped = guard.is_stopped(self.t);
         if self.t < self.calm_at && self.rng.chance(300) {
             return;
         }
@@ -46,7 +49,7 @@ impl World {
         if is_held {
             self.command(Verb::EndPauses, "ana", "");
         }
-        if is_distrusted && self.t > self.calm_at && self.operator.restarts < 4 {
+        if is_distrusted && !is_stopped && self.t > self.calm_at && self.operator.restarts < 4 {
             self.operator.restarts += 1;
             self.stop_cleanly();
             return;
@@ -69,8 +72,17 @@ impl World {
         let is_unknown = |id: &String| {
             !known.contains(id) && standing.as_ref().is_none_or(|(halt_id, _)| halt_id != id)
         };
-        if self.t > self.calm_at + 6 * SECOND && self.remote_latched().iter().any(is_unknown) {
+        if self.t < self.calm_at + 6 * SECOND {
+            return;
+        }
+        let is_open = guard.trading.state() == State::Active;
+        if self.remote_latched().iter().any(is_unknown) {
+            self.stuck_gates += 1;
             self.kill_gate(Side::Remote);
+        }
+        if is_open && self.gates.local.is_latched() {
+            self.stuck_gates += 1;
+            self.kill_gate(Side::Local);
         }
     }
 

@@ -22,6 +22,7 @@ pub fn seeds(total: &Total, spent: Duration, threads: u64) -> String {
         ("gate answers judged", total.answers.to_string()),
         ("slowest trip -> closed", format!("{} ms (bound 1100)", total.slowest_close / MS)),
         ("distinct (state, fault) pairs", format!("{} of {}", total.pairs_met(), 5 * Fault::ALL.len())),
+        ("gates only a restart could open", total.stuck_gates.to_string()),
         ("violations", total.broken.len().to_string()),
     ];
     for (name, value) in rows {

@@ -99,6 +99,8 @@ pub struct World {
     pub opened: [bool; 2],
     pub answered: [Option<Code>; 2],
     pub answers: u64,
+    /// Gates that only their owner could open again, by a restart.
+    pub stuck_gates: u64,
     pub digest: u64,
     /// What happened, in words, where somebody asked for it.
     pub story: Option<Vec<String>>,
@@ -113,6 +115,7 @@ pub struct Outcome {
     pub virtual_ns: i64,
     pub slowest_close: i64,
     pub answers: u64,
+    pub stuck_gates: u64,
     pub digest: u64,
 }
 
@@ -199,6 +202,7 @@ impl World {
             opened: [false; 2],
             answered: [None; 2],
             answers: 0,
+            stuck_gates: 0,
             digest: 0xcbf2_9ce4_8422_2325,
             story: None,
         }
@@ -293,6 +297,7 @@ impl World {
             virtual_ns: self.t,
             slowest_close: self.check.slowest_close,
             answers: self.answers,
+            stuck_gates: self.stuck_gates,
             digest: self.digest,
         }
     }

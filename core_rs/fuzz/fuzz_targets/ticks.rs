@@ -1,4 +1,5 @@
-//! A recorded tick file of any bytes: parsing ends with rows whose time never goes back, and perhaps a fault.
+//! A recorded tick file of any bytes: parsing ends with rows whose time never goes back, and perhaps
+//! a fault.
 
 #![no_main]
 
@@ -6,7 +7,9 @@ use edgeguard_core::tick_file::parse;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((kind, data)) = data.split_first() else { return };
+    let Some((kind, data)) = data.split_first() else {
+        return;
+    };
     let (kind, date) = match kind % 5 {
         0 => ("oanda", Some("20140502")),
         1 => ("bookticker", None),

@@ -1,4 +1,5 @@
-//! One payload of any bytes: decoding ends in a message or in `Malformed`, and every list can be read.
+//! One payload of any bytes: decoding ends in a message or in `Malformed`, and every list can be
+//! read.
 
 #![no_main]
 
@@ -6,12 +7,16 @@ use edgeguard_core::wire::{self, Message};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok((_, message)) = wire::decode(data) else { return };
+    let Ok((_, message)) = wire::decode(data) else {
+        return;
+    };
     match message {
         Message::Ticks(list) => {
             let mut cursor = list.cursor;
             for _ in 0..list.count {
-                let Ok(tick) = wire::read_tick(&mut cursor) else { return };
+                let Ok(tick) = wire::read_tick(&mut cursor) else {
+                    return;
+                };
                 for digits in 0..=10 {
                     let _ = (tick.bid.to_points(digits), tick.ask.to_points(digits));
                 }

@@ -23,7 +23,7 @@ pub enum Wire {
 }
 
 /// Text on the wire.
-pub fn text(value: impl ToString) -> Wire {
+pub fn text(value: &(impl ToString + ?Sized)) -> Wire {
     Wire::Text(value.to_string())
 }
 
@@ -49,7 +49,9 @@ fn put(out: &mut Vec<u8>, value: &Wire) {
         Wire::List(items) => {
             out.push(0xdc);
             out.extend(u16::try_from(items.len()).unwrap().to_be_bytes());
-            items.iter().for_each(|item| put(out, item));
+            for item in items {
+                put(out, item);
+            }
         }
     }
 }
@@ -57,13 +59,22 @@ fn put(out: &mut Vec<u8>, value: &Wire) {
 /// The fields that every message of account `A` begins with.
 fn head(tag: i64, source: &str, seq: i64) -> Vec<Wire> {
     let seq = if seq == 0 { Wire::Nil } else { Wire::Int(seq) };
-    vec![Wire::Int(tag), text("A"), text(source), Wire::Int(1), seq, Wire::Int(START_NS)]
+    vec![
+        Wire::Int(tag),
+        text("A"),
+        text(source),
+        Wire::Int(1),
+        seq,
+        Wire::Int(START_NS),
+    ]
 }
 
 /// A batch of quotes: symbol, bid and ask in points of five digits.
 pub fn ticks(seq: i64, quotes: &[(&str, i64, i64)]) -> Vec<u8> {
-    let price = |points: &i64| text(format!("{}.{:05}", points / 100_000, points % 100_000));
-    let row = |(name, bid, ask): &(&str, i64, i64)| Wire::List(vec![text(name), price(bid), price(ask), Wire::Nil]);
+    let price = |points: &i64| text(&format!("{}.{:05}", points / 100_000, points % 100_000));
+    let row = |(name, bid, ask): &(&str, i64, i64)| {
+        Wire::List(vec![text(name), price(bid), price(ask), Wire::Nil])
+    };
     let mut message = head(1, "market", seq);
     message.push(Wire::List(quotes.iter().map(row).collect()));
     encode(&message)
@@ -74,15 +85,20 @@ pub type Held<'a> = (i64, &'a str, &'a str, i64, i64);
 
 /// An account snapshot; money in cents.
 pub fn snapshot(seq: i64, balance: i64, equity: i64, held: &[Held<'_>]) -> Vec<u8> {
-    let money = |cents: i64| text(format!("{}.{:02}", cents / 100, cents % 100));
+    let money = |cents: i64| text(&format!("{}.{:02}", cents / 100, cents % 100));
     let mut message = head(3, "terminal", seq);
     message.extend([money(balance), money(equity), money(0), money(0)]);
     let rows = held.iter().map(|(id, symbol, side, volume, price)| {
-        let price = text(format!("{}.{:05}", price / 100_000, price % 100_000));
-        let volume = text(format!("{}.{:02}", volume / 100, volume % 100));
+        let price = text(&format!("{}.{:05}", price / 100_000, price % 100_000));
+        let volume = text(&format!("{}.{:02}", volume / 100, volume % 100));
         let (id, side) = (Wire::Int(*id), text(side));
         let rest = [volume, price.clone(), price, text("0.00"), text("0.00")];
-        Wire::List([id.clone(), id, text(symbol), side].into_iter().chain(rest).collect())
+        Wire::List(
+            [id.clone(), id, text(symbol), side]
+                .into_iter()
+                .chain(rest)
+                .collect(),
+        )
     });
     message.push(Wire::List(rows.collect()));
     encode(&message)
@@ -92,10 +108,10 @@ pub fn snapshot(seq: i64, balance: i64, equity: i64, held: &[Held<'_>]) -> Vec<u
 pub fn fill(seq: i64, deal: i64, position: i64, profit: i64) -> Vec<u8> {
     let mut message = head(2, "terminal", seq);
     message.extend([Wire::Int(deal), Wire::Int(position)]);
-    message.extend(["EURUSD", "sell", "out", "0.01", "1.10000"].map(text));
+    message.extend(["EURUSD", "sell", "out", "0.01", "1.10000"].map(|word| text(word)));
     let sign = if profit < 0 { "-" } else { "" };
     let cents = profit.unsigned_abs();
-    message.push(text(format!("{sign}{}.{:02}", cents / 100, cents % 100)));
+    message.push(text(&format!("{sign}{}.{:02}", cents / 100, cents % 100)));
     encode(&message)
 }
 
@@ -119,8 +135,8 @@ pub fn engine(limits: &str, symbols: &[&str]) -> Engine {
         })
         .collect();
     let config = format!(
-        r#"{{"account":[{{"id":"A","currency":"USD","currency_digits":2,"initial_balance":"100000.00",
-        "limits":{{{limits}}}}}],"symbol":[{}]}}"#,
+        r#"{{"account":[{{"id":"A","currency":"USD","currency_digits":2,
+        "initial_balance":"100000.00","limits":{{{limits}}}}}],"symbol":[{}]}}"#,
         symbols.join(",")
     );
     Engine::new(config.as_bytes(), "hash", false, &BTreeMap::new()).unwrap()
@@ -133,10 +149,22 @@ pub type Event = (i64, Vec<u8>);
 pub fn run(engine: &mut Engine, events: &[Event]) -> (Vec<String>, Vec<Flags>) {
     let flags = events.iter().map(|(at_ms, frame)| {
         let at = START_NS + at_ms * 1_000_000;
-        engine.on_frame(frame, Now { wall_ns: at, boot_ns: at }, Origin::default()).unwrap()
+        engine
+            .on_frame(
+                frame,
+                Now {
+                    wall_ns: at,
+                    boot_ns: at,
+                },
+                Origin::default(),
+            )
+            .unwrap()
     });
     let flags: Vec<Flags> = flags.collect();
-    assert!(flags.iter().all(|flags| !flags.has(Flags::MALFORMED)), "a frame of the test is malformed");
+    assert!(
+        flags.iter().all(|flags| !flags.has(Flags::MALFORMED)),
+        "a frame of the test is malformed"
+    );
     let lines = engine.take_decisions().into_iter().map(|decision| {
         let mut line: Value = serde_json::from_str(&decision.line("hash")).unwrap();
         line["index"] = Value::Null;

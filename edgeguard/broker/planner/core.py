@@ -182,7 +182,9 @@ class Planner:
         self._sent = None
         take_answer(self._st, now_ns, sent, answer, row)
         self._st.idle_reads = 0
-        for leg in sent.legs:
+        # The next chunk, or the same one built anew; what a pair leaves may find another pair.
+        if sent.own.intent.kind == "close":
+            leg = sent.legs[0]
             if leg.available > 0 and not leg.locked and leg.pace.next_ns <= now_ns:
                 self._requeue(leg)
         say_waiting(self._st)

@@ -313,6 +313,8 @@ impl World {
         // A mark that did not get to disk is no clean end.
         if !guard.writers.is_idle() || guard.has_storage_fault() {
             self.check.died_unclean(self.boot, guard.was_active);
+        } else {
+            self.check.ended_clean(self.boot);
         }
         let delay = self.rng.range(100, 2500) * MS;
         self.at(delay, Event::StartGuard);

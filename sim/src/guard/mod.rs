@@ -14,7 +14,6 @@ use edgeguard_core::freshness::Freshness;
 use edgeguard_core::latch_rules::LatchRules;
 use edgeguard_core::lease::Beat;
 use edgeguard_core::page::PageWriter;
-use edgeguard_core::start::LatchRecord;
 use edgeguard_core::trading_state::{ACCOUNT, Scope, TradingState};
 
 use crate::memory_page::PageRef;
@@ -119,8 +118,12 @@ impl Guard {
         self.start_faults || self.writers.has_fault()
     }
 
-    pub const fn is_writing_resume(&self) -> bool {
-        self.pending.is_some()
+    pub fn is_writing_resume(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| self.trading.is_resuming(&pending.halt_id))
+    }
+
+    pub const fn is_stopped(&self, t: i64) -> bool {
+        self.stopped_until > t
     }
 
     /// Returns what would help to understand a guard that is stuck.
@@ -141,10 +144,5 @@ impl Guard {
             halt_id: self.standing().map(|(id, _)| id).unwrap_or_default(),
             resumed: self.trading.resumed().iter().cloned().collect(),
         })
-    }
-
-    /// Returns whether a record on its way to disk still holds what stands.
-    fn holds(record: &LatchRecord, halt_id: &str) -> bool {
-        record.halts.iter().any(|halt| halt.id == halt_id)
     }
 }

@@ -10,7 +10,10 @@ from edgeguard.replay import Replay
 from tests.unit.config.toml import write
 
 HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n"
-ROWS = "2024.05.01\t00:00:01.123\t1.10000\t1.10010\t\t\t6\r\n2024.05.01\t00:00:02\t\t1.10011\t\t\t4\r\n"
+ROWS = (
+    "2024.05.01\t00:00:01.123\t1.10000\t1.10010\t\t\t6\r\n"
+    "2024.05.01\t00:00:02.000\t\t1.10011\t\t\t4\r\n"
+)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
