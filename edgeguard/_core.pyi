@@ -5,9 +5,20 @@ both are the event's `t_ns`. Every call keeps the GIL: a call takes microseconds
 """
 
 from os import PathLike
-from typing import Self, final
+from typing import Self, TypeAlias, final
 
 __version__: str
+__all__ = [
+    "PAGE_BYTES",
+    "PAGE_CODES",
+    "Decision",
+    "Engine",
+    "Lease",
+    "PageReader",
+    "PageWriter",
+    "TradingState",
+    "__version__",
+]
 
 @final
 class Decision:
@@ -36,7 +47,7 @@ class Decision:
         """The stable code, with ``_WARN_50``, ``_WARN_80`` or ``_CLEARED`` where it applies."""
     @property
     def value(self) -> str | None:
-        """The measured value as printed; None for ``input`` and where there is nothing to divide by."""
+        """The measured value as printed; None for ``input`` and where nothing can be divided by."""
     @property
     def threshold(self) -> str | None:
         """The threshold as the configuration writes it; None for ``input``."""
@@ -52,6 +63,9 @@ class Decision:
     @property
     def source_line(self) -> int:
         """Line of the event in its source, or its sequence number."""
+    @property
+    def json(self) -> bytes:
+        """The decision line, as `line` returns it."""
     def line(self) -> bytes:
         """Return the decision line: compact JSON in the pinned key order, without a newline."""
 
@@ -59,24 +73,25 @@ class Decision:
 class Engine:
     """The triggers of every account over one clock.
 
-    After a panic inside any call the engine is unusable: every later call raises RuntimeError, because
-    a half-updated engine must not decide anything.
+    After a panic inside any call the engine is unusable: every later call raises RuntimeError,
+    because a half-updated engine must not decide anything.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         config: bytes,
         config_hash: str,
         *,
         live: bool,
         profiles: dict[str, bytes] | None = None,
-    ) -> None:
+    ) -> Self:
         """Build the engine.
 
         Args:
             config: `msgspec.json.encode` of `edgeguard.config.model.Config`.
             config_hash: what every line carries: the sha256 of the file's bytes.
-            live: beside real terminals; False is a replay, where holes and required feeds do not count.
+            live: beside real terminals; False is a replay, where holes and required feeds do not
+                count.
             profiles: learned spreads by symbol, as the bytes of their JSON files.
 
         Raises:
@@ -85,8 +100,8 @@ class Engine:
     def on_frame(self, payload: bytes, t_ns: int, boot_ns: int, source: int, line: int) -> int:
         """Take one market message (msgpack) and return the bits of `edgeguard.engine.Flag`.
 
-        Deadlines that are due run first. Each quote of a batch is an event of its own. Bytes that are
-        no message cost a counter and return MALFORMED; they never raise.
+        Deadlines that are due run first. Each quote of a batch is an event of its own. Bytes that
+        are no message cost a counter and return MALFORMED; they never raise.
 
         Raises:
             ConfigError: in a replay, symbol facts that do not fit together.
@@ -106,15 +121,16 @@ class Engine:
     ) -> int:
         """Parse a recorded tick file for `run_tick_files` and return its rows.
 
-        Files have the input orders 0, 1, 2... in which they are added. A line that cannot be read is
-        raised by `run_tick_files` when the replay gets there.
+        Files have the input orders 0, 1, 2... in which they are added. A line that cannot be read
+        is raised by `run_tick_files` when the replay gets there.
 
         Args:
             kind: ``oanda bookticker mt5csv dukascopy``.
             symbol: the symbol that it quotes.
             name: what decisions call it.
             data: the unpacked bytes.
-            date: ``YYYYMMDD`` for oanda; ``YYYYMMDDHH`` for Dukascopy's binary hours, None for its CSV.
+            date: ``YYYYMMDD`` for oanda; ``YYYYMMDDHH`` for Dukascopy's binary hours, None for its
+                CSV.
 
         Raises:
             ValueError: the kind is unknown or the date is missing.
@@ -134,11 +150,12 @@ class Engine:
     def status(self) -> bytes:
         """Return the status as JSON.
 
-        Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges day
-        peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``), ``counters``,
-        ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value, threshold and distance
-        (threshold minus value); ``states`` what is in force, with ``sticky``; a symbol with positions has
-        ``what_would_trip``: the price at which each loss limit breaks, all else unchanged.
+        Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges
+            day peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``),
+            ``counters``, ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value,
+            threshold and distance (threshold minus value); ``states`` what is in force, with
+            ``sticky``; a symbol with positions has ``what_would_trip``: the price at which each
+            loss limit breaks, all else unchanged.
         """
     def resume(self, account: str, t_ns: int, boot_ns: int, source: int = 0, line: int = 0) -> int:
         """Clear the halts of an account and its sticky pauses, re-arm the bands, and judge it anew.
@@ -147,7 +164,7 @@ class Engine:
         account that is not configured.
         """
     def would_fire(self, account: str) -> list[Decision]:
-        """Return the losses and connections that would halt the account at once; it stays as it is."""
+        """Return the losses and connections that would halt the account now; change nothing."""
     def rebaseline(
         self,
         account: str,
@@ -168,12 +185,12 @@ class Engine:
     def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
         """End the pauses of ``error_rate``, ``price_anomaly`` or (None) both, sticky or not."""
     def references(self) -> bytes:
-        """Return what must survive a restart: references, peaks, transfers, scopes and baselines."""
+        """Return what must survive a restart: references, peaks, transfers, scopes, baselines."""
     def load_references(self, data: bytes) -> None:
         """Take `references` back; they are applied at the first event.
 
-        A day's reference is never derived from the present: one whose day has ended since is unknown
-        until `rebaseline` tells it.
+        A day's reference is never derived from the present: one whose day has ended since is
+        unknown until `rebaseline` tells it.
 
         Raises:
             ValueError: the bytes are no such document.
@@ -183,15 +200,15 @@ class Engine:
 
 # The halt page and the trading state.
 
-_Word = tuple[int, int, int, int, int]
+_Word: TypeAlias = tuple[int, int, int, int, int]
 """A state word: state, severity, flatten, flags, state_seq; numbers as in ``docs/WIRE.md``."""
-_Action = tuple[str, str, str, str, str]
+_Action: TypeAlias = tuple[str, str, str, str, str]
 """Kind, scope and three words: ``page``; ``persist``; ``publish`` with change, trigger and code;
 ``flatten`` with the halt id; ``alarm`` with code and text. Words that a kind has no use for are
 empty."""
-_Halt = tuple[str, int, str, str, str, bool]
+_Halt: TypeAlias = tuple[str, int, str, str, str, bool]
 """Id, t_ns, trigger, code, reason, durable."""
-_Pause = tuple[str, str, str, bool, int]
+_Pause: TypeAlias = tuple[str, str, str, bool, int]
 """Cause, trigger, code, held, since_ns. A held pause ends by an operator's word alone."""
 
 PAGE_BYTES: int
@@ -289,7 +306,7 @@ class TradingState:
             ValueError: there is no such flatten status.
         """
     def exposed(self, now: tuple[int, int], scope: str) -> list[_Action]:
-        """A snapshot showed positions or orders; a halted scope that was flat is flattened again."""
+        """A snapshot showed exposure; a halted scope that was flat is flattened again."""
     def tick(self, now: tuple[int, int]) -> list[_Action]:
         """Time passes: what is not proven flat is asked for again, every 5 s."""
     def resume(

@@ -1,5 +1,5 @@
-//! Laws that hold for every history: more loss never un-trips, the order of simultaneous symbols does
-//! not matter, a duplicate never counts twice.
+//! Laws that hold for every history: more loss never un-trips, the order of simultaneous symbols
+//! does not matter, a duplicate never counts twice.
 
 #![allow(
     missing_docs,
@@ -31,7 +31,8 @@ const CONFIRMED: &str = r#""confirm":"reported","confirm_ms":500,"daily_loss":"0
     "total_drawdown":"0.06","first_reference":"snapshot","jump_frac":"0.02","errors_per_minute":2"#;
 /// No loss limit can break.
 const WIDE: &str = r#""confirm":"none","daily_loss":"0.9","total_drawdown":"0.9",
-    "first_reference":"snapshot","jump_frac":"100","releases_per_hour":1000,"spread_clear_s":"0.2""#;
+    "first_reference":"snapshot","jump_frac":"100","releases_per_hour":1000,
+    "spread_clear_s":"0.2""#;
 
 const LONG: Held<'static> = (7, "EURUSD", "buy", 100, 110_000);
 
@@ -115,7 +116,8 @@ proptest! {
                 let again = lines.iter().find(|line| line.contains(trigger.as_str()));
                 prop_assert!(again.is_none(), "after its halt: {again:?}");
                 let in_force = status(&mut engine)["accounts"][0]["states"].to_string();
-                prop_assert!(in_force.contains(trigger) && in_force.contains("halted"), "{in_force}");
+                let is_halted = in_force.contains(trigger) && in_force.contains("halted");
+                prop_assert!(is_halted, "{in_force}");
             }
             for trigger in ["daily_loss", "total_drawdown"] {
                 if halted_at(&lines, trigger).is_some() {
@@ -198,7 +200,8 @@ proptest! {
     ) {
         let first: Event = (0, snapshot(0, 10_000_000, 10_000_000, &[LONG]));
         let deals = (1i64..).zip(&profits);
-        let once: Vec<Event> = deals.map(|(at, profit)| (at, fill(0, 100 + at, 7, *profit))).collect();
+        let event = |(at, profit): (i64, &i64)| (at, fill(0, 100 + at, 7, *profit));
+        let once: Vec<Event> = deals.map(event).collect();
         let twice = once.iter().flat_map(|event| [event.clone(), event.clone()]);
         let (mut one, mut other) = (engine(AT_ONCE, &["EURUSD"]), engine(AT_ONCE, &["EURUSD"]));
         let (lines, _) = run(&mut one, &[vec![first.clone()], once.clone()].concat());

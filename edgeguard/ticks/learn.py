@@ -113,6 +113,8 @@ class Learner:
             rows += 1
             if progress is not None and rows % PROGRESS_ROWS == 0:
                 progress(PROGRESS_ROWS)
+        if progress is not None:
+            progress(rows % PROGRESS_ROWS)
         self.bad += sieve.bad
         self.files.append(LearnedFile(file.name, hashlib.sha256(file.data).hexdigest(), rows))
 
@@ -155,7 +157,8 @@ def rows_in(spec: TickSpec, file: TickFile) -> int:
     """Return about how many rows a file has, for a progress bar."""
     if spec.kind == "dukascopy":
         return len(file.data) // _BI5_BYTES
-    return file.data.count(b"\n")
+    headers = int(spec.kind in {"bookticker", "mt5csv"})
+    return file.data.count(b"\n") + (not file.data.endswith(b"\n")) - headers
 
 
 def encode(profile: Profile) -> bytes:

@@ -51,6 +51,8 @@ pub struct Check {
     must_acknowledge: Option<u64>,
     /// Boot time of the last proof of the terminal that the guard has heard, while its engine is armed.
     pub proof_boot: Option<i64>,
+    /// The engine has halted for it, and waits for a resume.
+    pub is_lost: bool,
     /// True time before which data do not cover a message that was lost.
     pub hole_at: Option<i64>,
     /// True time of the read behind the last accepted snapshot.
@@ -143,6 +145,8 @@ impl Check {
         if on_disk {
             return;
         }
+        // A word that no guard has seen was nowhere but in memory; the command writes the HALT file too.
+        self.duties.retain(|duty| duty.word == 0 || duty.remote_at != i64::MAX);
         let mut is_broken = false;
         for duty in self.duties.iter_mut().filter(|duty| duty.lost_at.is_none()) {
             is_broken |= duty.said_durable && !is_resuming;
@@ -276,7 +280,7 @@ impl World {
 
     /// The engine says that the terminal was lost; or it should have.
     pub fn judge_silence(&mut self, boot_ns: i64, is_decided: bool) {
-        let Some(proof) = self.check.proof_boot else { return };
+        let Some(proof) = self.check.proof_boot.filter(|_| !self.check.is_lost) else { return };
         let silence = boot_ns - proof;
         if is_decided && silence <= crate::frames::LOST_NS {
             let text = format!("connection lost after {} ms of silence", silence / MS);
@@ -286,9 +290,7 @@ impl World {
             let text = format!("{} ms of silence and no connection lost", silence / MS);
             self.check.violate("P12", self.t, text);
         }
-        if is_decided {
-            self.check.proof_boot = None;
-        }
+        self.check.is_lost |= is_decided;
     }
 
     /// Takes a fault into account: it happened, and in this state.

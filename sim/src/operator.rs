@@ -39,12 +39,16 @@ impl World {
         let standing = guard.standing().map(|(id, _)| id);
         let (is_unacknowledged, is_held) = guard.held_pauses();
         let is_distrusted = guard.has_storage_fault();
+        let is_blind = guard.has_input_pause();
         let is_stopped = guard.is_stopped(self.t);
         if self.t < self.calm_at && self.rng.chance(300) {
             return;
         }
         if is_unacknowledged {
             self.command(Verb::Acknowledge, "ana", "");
+        }
+        if is_blind {
+            self.command(Verb::Rebaseline, "ana", "");
         }
         if is_held {
             self.command(Verb::EndPauses, "ana", "");

@@ -1,7 +1,8 @@
-//! A history of any bytes: the engine never panics, its answers are known flags, its documents JSON.
+//! A history of any bytes: the engine never panics, its answers are known flags, its documents
+//! are JSON.
 //!
-//! The input is a first byte (bit 0: live), then records: one byte of what to do and how long to wait,
-//! two bytes of length, and that many bytes of payload.
+//! The input is a first byte (bit 0: live), then records: one byte of what to do and how long to
+//! wait, two bytes of length, and that many bytes of payload.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! A recorded tick file of any bytes: parsing ends with rows whose time never goes back, and perhaps
-//! a fault.
+//! A recorded tick file of any bytes: parsing ends with rows whose time never goes back, and
+//! perhaps a fault.
 
 #![no_main]
 

@@ -108,7 +108,7 @@ pub fn snapshot(seq: i64, balance: i64, equity: i64, held: &[Held<'_>]) -> Vec<u
 pub fn fill(seq: i64, deal: i64, position: i64, profit: i64) -> Vec<u8> {
     let mut message = head(2, "terminal", seq);
     message.extend([Wire::Int(deal), Wire::Int(position)]);
-    message.extend(["EURUSD", "sell", "out", "0.01", "1.10000"].map(|word| text(word)));
+    message.extend(["EURUSD", "sell", "out", "0.01", "1.10000"].map(text));
     let sign = if profit < 0 { "-" } else { "" };
     let cents = profit.unsigned_abs();
     message.push(text(&format!("{sign}{}.{:02}", cents / 100, cents % 100)));

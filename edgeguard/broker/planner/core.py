@@ -37,6 +37,7 @@ from edgeguard.broker.planner.waits import (
     close_market,
     may_send,
     note_flags,
+    note_probe,
     note_tick,
     say_waiting,
 )
@@ -134,6 +135,7 @@ class Planner:
     def observed(self, now_ns: int, obs: Observation) -> None:
         """Take in a good bracketed read."""
         st = self._st
+        st.observe_ns = now_ns
         st.identity_fault = self._identity_fault(obs)
         if st.identity_fault:
             st.obs = None
@@ -144,7 +146,6 @@ class Planner:
             return
         note_flags(st, now_ns, obs)
         take_observation(st, now_ns, obs)
-        st.observe_ns = now_ns
         self._queue = build_queue(st, now_ns) if st.runs else Queue()
         judge_flat(st, now_ns, obs, synced=is_synced(st, now_ns))
         say_waiting(st)
@@ -271,6 +272,7 @@ class Planner:
     def _send_delete(self, now_ns: int, order: OrderLeg) -> Send:
         st = self._st
         st.deletes_run += 1
+        note_probe(st, now_ns)
         intent = delete_intent(st, order)
         own = Own(intent, now_ns)
         order.owns.append(own)
@@ -280,6 +282,7 @@ class Planner:
     def _send_job(self, now_ns: int, job: Job) -> Send:
         st = self._st
         st.deletes_run = 0
+        note_probe(st, now_ns)
         market = st.market(job.leg.symbol)
         if job.by is None:
             intent = close_intent(st, job.leg)

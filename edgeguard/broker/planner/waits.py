@@ -86,15 +86,14 @@ def may_send(st: State, now_ns: int) -> bool:
         return False
     if st.obs is not None and not st.obs.terminal.connected:
         return False
-    if not st.account_closed:
-        return True
-    if now_ns < st.account_retry_ns:
-        return False
-    # One probe, then the same pause again unless it gets through.
-    st.account_retry_ns = now_ns + max(st.account_pause_ns, RETRY_FIRST_NS)
-    if st.account_flags_off:
-        st.account_retry_ns = now_ns + st.policy.probe_ns
-    return True
+    return not st.account_closed or now_ns >= st.account_retry_ns
+
+
+def note_probe(st: State, now_ns: int) -> None:
+    """Count a request that is sent although the account is closed: the next one has to wait."""
+    if st.account_closed:
+        pause = max(st.account_pause_ns, RETRY_FIRST_NS)
+        st.account_retry_ns = now_ns + (st.policy.probe_ns if st.account_flags_off else pause)
 
 
 def say_waiting(st: State) -> None:

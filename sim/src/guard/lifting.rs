@@ -163,7 +163,9 @@ impl World {
         }
         self.micro()?;
         let flags = guard.engine.resume("A", self.wall_and_boot(), Origin::default());
-        self.check.proof_boot = self.check.proof_boot.map(|_| self.now().boot_ns);
+        if std::mem::take(&mut self.check.is_lost) {
+            self.check.proof_boot = self.check.proof_boot.map(|_| self.now().boot_ns);
+        }
         if pending.manual != 0 {
             guard.page.push_resumed(pending.manual);
         }

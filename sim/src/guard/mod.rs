@@ -114,6 +114,11 @@ impl Guard {
         (held(true), held(false))
     }
 
+    /// Returns whether the engine itself pauses: the day's start is not known to it.
+    pub fn has_input_pause(&self) -> bool {
+        self.account().is_some_and(|one| one.pauses.values().any(|pause| pause.trigger == "input"))
+    }
+
     pub const fn has_storage_fault(&self) -> bool {
         self.start_faults || self.writers.has_fault()
     }

@@ -117,7 +117,7 @@ impl World {
                 let boot_ns = self.now().boot_ns;
                 let flags = self.frame(guard, &payload)?;
                 if flags & Flags::IGNORED == 0 {
-                    self.check.proof_boot = Some(boot_ns).filter(|_| !self.planted_silence(guard));
+                    self.check.proof_boot = Some(boot_ns);
                 }
                 Ok(())
             }
@@ -146,11 +146,6 @@ impl World {
         }
     }
 
-    /// An engine that stands halted by a lost connection counts no silence.
-    fn planted_silence(&self, guard: &Guard) -> bool {
-        guard.standing().is_some()
-    }
-
     /// Gives the engine a frame and carries out what it decides.
     fn frame(&mut self, guard: &mut Guard, payload: &[u8]) -> Result<u32, super::Killed> {
         let flags = guard.engine.on_frame(payload, self.engine_now(), Origin::default());
@@ -170,7 +165,6 @@ impl World {
                             let boot_ns = self.now().boot_ns;
                             self.judge_silence(boot_ns, true);
                         }
-                        self.check.proof_boot = None;
                         self.halt(guard, decision.trigger.name())?;
                     }
                     Action::Pause => {
