@@ -171,6 +171,27 @@ def play(config: Path, symbols: tuple[str, ...], folder: Path, result: Result) -
     result.ticks += replay.summary.ticks
 
 
+def measure(variant: str, folder: Path) -> Result:
+    """Run one variant over everything."""
+    result = Result()
+    config = config_of(variant, folder)
+    for symbols in PERIODS:
+        play(config, symbols, folder, result)
+    return result
+
+
+def clock_text(t_ns: int) -> str:
+    """Return the time of day in New York."""
+    return f"{datetime.fromtimestamp(t_ns // NS, UTC).astimezone(NEW_YORK):%H:%M:%S}"
+
+
+def length_text(pause: Pause) -> str:
+    """Return how long a pause lasted, in whole seconds."""
+    if pause.end_ns is None:
+        return "to the end"
+    return f"{round((pause.end_ns - pause.start_ns) / NS):,} s"
+
+
 def table(results: dict[str, Result]) -> Iterator[str]:
     """Yield the table of firings."""
     yield "| trigger | symbol | " + " | ".join(results) + " |"
@@ -224,10 +245,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="firings-") as place:
         folder = Path(place)
         for variant in VARIANTS:
-            result = results[variant] = Result()
-            config = config_of(variant, folder)
-            for symbols in PERIODS:
-                play(config, symbols, folder, result)
+            results[variant] = measure(variant, folder)
     for variant, meaning in VARIANTS.items():
         print(f"{variant}: {meaning}")
     print(f"{results[DEFAULT].ticks:,} ticks each\n")

@@ -332,8 +332,8 @@ class TradingState:
         """Return whether this halt is on its way to being lifted."""
     def resume_durable(self, halt_id: str) -> list[_Action] | None:
         """Both copies have the resume: lift the halt. None if a halt came meanwhile."""
-    def resume_failed(self, halt_id: str) -> None:
-        """The resume could not be written: the halt stands."""
+    def resume_failed(self, halt_id: str) -> list[_Action]:
+        """The resume could not be written: the halt stands, and is written anew."""
     def restore_halt(self, now: tuple[int, int], scope: str, halt: _Halt) -> list[_Action]:
         """Take back a halt that was remembered; it is flattened again."""
     def restore_scope(self, scope: str) -> None:

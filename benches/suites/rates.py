@@ -31,6 +31,8 @@ class Lag:
     lost: int
     lost_probes: int
     others: float
+    cpu_us: float
+    """Processor time of the guard per message."""
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -63,16 +65,18 @@ def flood(bench: Bench, rate: int, batch: int, seconds: int) -> Lag:
     with guarding.guard(place, guarding.Shape()) as guarded:
         before = guarded.frames()
         meter = cpu.CpuMeter([guarded.pid])
+        used = cpu.process_seconds(guarded.pid)
         arguments = ["flood", *guarded.ends, place / "records", out, "500"]
         process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)
         others = meter.others()
         taken = guarded.settled_frames() - before
+        used = cpu.process_seconds(guarded.pid) - used
     lags, lost_probes = records.latencies_us(records.read(out))
     (place / "records").unlink()
     if not lags:
         raise process.ChildError(f"probes among {count} messages must come back, none did")
     # The broker's own few messages are taken too: they could hide a loss of as many.
-    return Lag(lags, max(count - taken, 0), lost_probes, others)
+    return Lag(lags, max(count - taken, 0), lost_probes, others, used * 1e6 / count)
 
 
 def messages(rate: int, batch: int, seconds: int) -> Iterator[records.Record]:
@@ -102,6 +106,7 @@ def _figure(name: str, found: Lag, bound: float | None) -> Figure:
     note = f"{found.lost} messages lost" if found.lost else "none lost"
     if found.lost_probes:
         note += f", {found.lost_probes} probes lost"
+    note += f"; {found.cpu_us:.2f} us of processor time per message"
     return Figure(
         group=GROUP,
         name=name,

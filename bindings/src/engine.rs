@@ -79,16 +79,24 @@ pub(crate) struct PyEngine {
 impl PyEngine {
     /// Runs a call on the engine; a panic inside it leaves the engine unusable for ever.
     #[inline]
-    fn run<T>(&mut self, py: Python<'_>, work: impl FnOnce(&mut Engine) -> Result<T, CoreError>) -> PyResult<T> {
+    fn run<T>(
+        &mut self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Engine) -> Result<T, CoreError>,
+    ) -> PyResult<T> {
         let Some(engine) = self.inner.as_mut() else {
-            return Err(PyRuntimeError::new_err("engine must not be used after a panic, was"));
+            return Err(PyRuntimeError::new_err(
+                "engine must not be used after a panic, was",
+            ));
         };
         match catch_unwind(AssertUnwindSafe(|| work(engine))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(to_python(py, &error)),
             Err(_) => {
                 self.inner = None;
-                Err(PyRuntimeError::new_err("engine panicked: it decides nothing any more"))
+                Err(PyRuntimeError::new_err(
+                    "engine panicked: it decides nothing any more",
+                ))
             }
         }
     }
@@ -106,20 +114,51 @@ impl PyEngine {
         profiles: Option<BTreeMap<String, Vec<u8>>>,
     ) -> PyResult<Self> {
         let profiles = profiles.unwrap_or_default();
-        let engine = Engine::new(config, config_hash, live, &profiles).map_err(|error| to_python(py, &error))?;
-        Ok(Self { inner: Some(engine) })
+        let engine = Engine::new(config, config_hash, live, &profiles)
+            .map_err(|error| to_python(py, &error))?;
+        Ok(Self {
+            inner: Some(engine),
+        })
     }
 
     #[pyo3(name = "on_frame")]
-    fn py_on_frame(&mut self, py: Python<'_>, payload: &[u8], t_ns: i64, boot_ns: i64, source: u32, line: u64) -> PyResult<u32> {
-        let now = Now { wall_ns: t_ns, boot_ns };
-        self.run(py, |engine| engine.on_frame(payload, now, Origin { source, line }).map(|Flags(bits)| bits))
+    fn py_on_frame(
+        &mut self,
+        py: Python<'_>,
+        payload: &[u8],
+        t_ns: i64,
+        boot_ns: i64,
+        source: u32,
+        line: u64,
+    ) -> PyResult<u32> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            engine
+                .on_frame(payload, now, Origin { source, line })
+                .map(|Flags(bits)| bits)
+        })
     }
 
     #[pyo3(name = "advance", signature = (t_ns, boot_ns, source, line, *, counts = false))]
-    fn py_advance(&mut self, py: Python<'_>, t_ns: i64, boot_ns: i64, source: u32, line: u64, counts: bool) -> PyResult<u32> {
-        let now = Now { wall_ns: t_ns, boot_ns };
-        self.run(py, |engine| Ok(engine.advance(now, Origin { source, line }, counts).0))
+    fn py_advance(
+        &mut self,
+        py: Python<'_>,
+        t_ns: i64,
+        boot_ns: i64,
+        source: u32,
+        line: u64,
+        counts: bool,
+    ) -> PyResult<u32> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            Ok(engine.advance(now, Origin { source, line }, counts).0)
+        })
     }
 
     #[pyo3(name = "register_source")]
@@ -132,7 +171,10 @@ impl PyEngine {
         self.run(py, |engine| {
             let taken = engine.take_decisions();
             let hash = engine.config_hash();
-            Ok(taken.into_iter().map(|decision| PyDecision::new(py, decision, hash)).collect())
+            Ok(taken
+                .into_iter()
+                .map(|decision| PyDecision::new(py, decision, hash))
+                .collect())
         })
     }
 
@@ -142,13 +184,37 @@ impl PyEngine {
     }
 
     #[pyo3(name = "add_tick_file")]
-    fn py_add_tick_file(&mut self, py: Python<'_>, kind: &str, symbol: &str, name: &str, data: &[u8], date: Option<&str>) -> PyResult<usize> {
-        self.run(py, |engine| engine.add_tick_file(kind, symbol, name, data, date))
+    fn py_add_tick_file(
+        &mut self,
+        py: Python<'_>,
+        kind: &str,
+        symbol: &str,
+        name: &str,
+        data: &[u8],
+        date: Option<&str>,
+    ) -> PyResult<usize> {
+        self.run(py, |engine| {
+            engine.add_tick_file(kind, symbol, name, data, date)
+        })
     }
 
     #[pyo3(name = "run_tick_files")]
-    fn py_run_tick_files(&mut self, py: Python<'_>, until_t_ns: Option<i64>, until_order: usize, max_ticks: usize) -> PyResult<usize> {
-        self.run(py, |engine| engine.run_tick_files(Until { t_ns: until_t_ns, order: until_order }, max_ticks))
+    fn py_run_tick_files(
+        &mut self,
+        py: Python<'_>,
+        until_t_ns: Option<i64>,
+        until_order: usize,
+        max_ticks: usize,
+    ) -> PyResult<usize> {
+        self.run(py, |engine| {
+            engine.run_tick_files(
+                Until {
+                    t_ns: until_t_ns,
+                    order: until_order,
+                },
+                max_ticks,
+            )
+        })
     }
 
     #[pyo3(name = "status")]
@@ -158,9 +224,24 @@ impl PyEngine {
     }
 
     #[pyo3(name = "resume", signature = (account, t_ns, boot_ns, source = 0, line = 0))]
-    fn py_resume(&mut self, py: Python<'_>, account: &str, t_ns: i64, boot_ns: i64, source: u32, line: u64) -> PyResult<u32> {
-        let now = Now { wall_ns: t_ns, boot_ns };
-        self.run(py, |engine| engine.resume(account, now, Origin { source, line }).map(|Flags(bits)| bits))
+    fn py_resume(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        t_ns: i64,
+        boot_ns: i64,
+        source: u32,
+        line: u64,
+    ) -> PyResult<u32> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            engine
+                .resume(account, now, Origin { source, line })
+                .map(|Flags(bits)| bits)
+        })
     }
 
     #[pyo3(name = "would_fire")]
@@ -168,12 +249,18 @@ impl PyEngine {
         self.run(py, |engine| {
             let found = engine.would_fire(account)?;
             let hash = engine.config_hash();
-            Ok(found.into_iter().map(|decision| PyDecision::new(py, decision, hash)).collect())
+            Ok(found
+                .into_iter()
+                .map(|decision| PyDecision::new(py, decision, hash))
+                .collect())
         })
     }
 
     #[pyo3(name = "rebaseline", signature = (account, *, t_ns, boot_ns, peak = None, day = None, provenance = "operator"))]
-    #[allow(clippy::too_many_arguments, reason = "keyword arguments of one Python call")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "keyword arguments of one Python call"
+    )]
     fn py_rebaseline(
         &mut self,
         py: Python<'_>,
@@ -184,15 +271,40 @@ impl PyEngine {
         day: Option<&str>,
         provenance: &str,
     ) -> PyResult<u32> {
-        let now = Now { wall_ns: t_ns, boot_ns };
-        let rebase = Rebase { peak, day, provenance };
-        self.run(py, |engine| engine.rebaseline(account, rebase, now, Origin::default()).map(|Flags(bits)| bits))
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        let rebase = Rebase {
+            peak,
+            day,
+            provenance,
+        };
+        self.run(py, |engine| {
+            engine
+                .rebaseline(account, rebase, now, Origin::default())
+                .map(|Flags(bits)| bits)
+        })
     }
 
     #[pyo3(name = "release_pause")]
-    fn py_release_pause(&mut self, py: Python<'_>, account: &str, trigger: Option<&str>, t_ns: i64, boot_ns: i64) -> PyResult<u32> {
-        let now = Now { wall_ns: t_ns, boot_ns };
-        self.run(py, |engine| engine.release_pause(account, trigger, now, Origin::default()).map(|Flags(bits)| bits))
+    fn py_release_pause(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        trigger: Option<&str>,
+        t_ns: i64,
+        boot_ns: i64,
+    ) -> PyResult<u32> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            engine
+                .release_pause(account, trigger, now, Origin::default())
+                .map(|Flags(bits)| bits)
+        })
     }
 
     #[pyo3(name = "references")]
@@ -207,7 +319,12 @@ impl PyEngine {
     }
 
     #[pyo3(name = "set_maintenance")]
-    fn py_set_maintenance(&mut self, py: Python<'_>, account: &str, until_boot_ns: Option<i64>) -> PyResult<()> {
+    fn py_set_maintenance(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        until_boot_ns: Option<i64>,
+    ) -> PyResult<()> {
         self.run(py, |engine| engine.set_maintenance(account, until_boot_ns))
     }
 }

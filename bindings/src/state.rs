@@ -229,8 +229,8 @@ impl PyTradingState {
     }
 
     #[pyo3(name = "resume_failed")]
-    fn py_resume_failed(&mut self, halt_id: &str) {
-        self.inner.resume_failed(halt_id);
+    fn py_resume_failed(&mut self, halt_id: &str) -> Vec<ActionTuple> {
+        to_tuples(self.inner.resume_failed(halt_id))
     }
 
     #[pyo3(name = "state")]

@@ -51,6 +51,21 @@ fn floor(criterion: &mut Criterion) {
     assert_eq!(bare.breaches, 0);
 }
 
+/// The same loop on the same bytes as the engine: decoded, symbols looked up, then the arithmetic.
+fn floor_on_frames(criterion: &mut Criterion) {
+    let mut workload = Workload::new(TYPICAL);
+    let mut bare = Bare::new(TYPICAL.symbols, TYPICAL.positions);
+    criterion
+        .benchmark_group("bare")
+        .bench_function("frames", |bencher| {
+            bencher.iter(|| {
+                let (at, _) = workload.next();
+                black_box(bare.step_frame(&workload.frames[at], 1))
+            });
+        });
+    assert_eq!(bare.breaches, 0);
+}
+
 fn decode(criterion: &mut Criterion) {
     let mut workload = Workload::new(TYPICAL);
     criterion
@@ -188,6 +203,6 @@ fn sizes(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500));
-    targets = floor, decode, typical, cold, triggers, sizes
+    targets = floor, floor_on_frames, decode, typical, cold, triggers, sizes
 }
 criterion_main!(benches);

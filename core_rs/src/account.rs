@@ -4,10 +4,10 @@ use crate::book::Book;
 use crate::calendar::WeekBuckets;
 use crate::config::{AccountConfig, Config, FeedConfig};
 use crate::context::Context;
-use crate::names::Names;
 use crate::convert::Route;
 use crate::day::{Day, Peak};
 use crate::deadline::{Due, Entry, Queue, Timer};
+use crate::names::Names;
 use crate::scope::Scope;
 use crate::session::Session;
 use crate::symbol::Symbol;
@@ -122,7 +122,7 @@ pub struct Account {
     pub unknown_ticks: u64,
     /// The largest jump.
     pub jump_limit: JumpLimit,
-    /// Marked equity between these bounds, exclusive, changes nothing: in fine units.
+    /// The floating change between these bounds, exclusive, changes nothing: in fine units.
     pub inert: (i128, i128),
     /// What this step has changed.
     pub step: Step,
@@ -161,7 +161,10 @@ impl Account {
             due_now: Vec::with_capacity(64),
             rollover: Timer::default(),
             rollover_wall: 0,
-            bucket: Bucket { number: 0, until: i64::MIN },
+            bucket: Bucket {
+                number: 0,
+                until: i64::MIN,
+            },
             unknown_ticks: 0,
             inert: (i128::MAX, i128::MIN),
             step: Step::default(),
@@ -169,7 +172,9 @@ impl Account {
             config,
         };
         for symbol in &all.symbols {
-            account.symbols.push(Symbol::new(Some(symbol), &account.config.limits));
+            account
+                .symbols
+                .push(Symbol::new(Some(symbol), &account.config.limits));
         }
         account.resolve_all(names);
         account.build_sources(&all.feeds);
@@ -192,19 +197,32 @@ impl Account {
     /// Returns a symbol to change it.
     #[inline]
     pub fn symbol_mut(&mut self, id: u32) -> Option<&mut Symbol> {
-        usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at))
+        usize::try_from(id)
+            .ok()
+            .and_then(|at| self.symbols.get_mut(at))
     }
 
     /// The sources that the configuration names: the terminal, the engine and every required feed.
     fn build_sources(&mut self, feeds: &[FeedConfig]) {
-        let all = || self.symbols.iter().map(|symbol| symbol.rule.clone()).collect::<Vec<_>>();
+        let all = || {
+            self.symbols
+                .iter()
+                .map(|symbol| symbol.rule.clone())
+                .collect::<Vec<_>>()
+        };
         let mut sources = vec![
             Source::new("engine".into(), Session::default()),
             Source::new("terminal".into(), Session::union(all())),
         ];
-        for feed in feeds.iter().filter(|feed| feed.account.is_empty() || feed.account == self.config.id) {
+        for feed in feeds
+            .iter()
+            .filter(|feed| feed.account.is_empty() || feed.account == self.config.id)
+        {
             if feed.required {
-                sources.push(Source::new(format!("feed:{}", feed.name), Session::union(all())));
+                sources.push(Source::new(
+                    format!("feed:{}", feed.name),
+                    Session::union(all()),
+                ));
             } else {
                 self.optional_feeds.push(format!("feed:{}", feed.name));
             }
@@ -247,7 +265,9 @@ impl Account {
     pub fn schedule_rollover(&mut self, now: Now) {
         let limits = &self.config.limits;
         let after = now.wall_ns.max(self.last_rollover);
-        self.rollover_wall = limits.rollover_zone.next_day_start(after, limits.rollover_time);
+        self.rollover_wall = limits
+            .rollover_zone
+            .next_day_start(after, limits.rollover_time);
         let due = now.boot_at(self.rollover_wall);
         self.rollover.set(&mut self.queue, Due::Rollover, due);
     }
@@ -257,7 +277,10 @@ impl Account {
     pub fn move_bucket(&mut self, now: Now, weeks: &WeekBuckets) {
         if now.boot_ns >= self.bucket.until {
             let (number, until) = weeks.at(now.wall_ns);
-            self.bucket = Bucket { number, until: now.boot_at(until) };
+            self.bucket = Bucket {
+                number,
+                until: now.boot_at(until),
+            };
         }
     }
 
@@ -280,7 +303,8 @@ impl Account {
             );
             if timer.is_some_and(|timer| timer.fires(&mut self.queue, *entry, now)) {
                 self.fire(entry.key, ctx);
-                if let Due::SpreadHold(symbol) | Due::Jump(symbol) | Due::Stale(symbol) = entry.key {
+                if let Due::SpreadHold(symbol) | Due::Jump(symbol) | Due::Stale(symbol) = entry.key
+                {
                     self.refresh(symbol);
                 }
             }
@@ -299,9 +323,15 @@ impl Account {
         match key {
             Due::Rollover => Some(rollover),
             Due::ErrorRelease => Some(errors.timer()),
-            Due::SpreadHold(symbol) => symbols.get_mut(place(symbol)).map(|symbol| symbol.spread.timer()),
-            Due::Jump(symbol) => symbols.get_mut(place(symbol)).map(|symbol| &mut symbol.jump),
-            Due::Stale(symbol) => symbols.get_mut(place(symbol)).map(|symbol| &mut symbol.stale),
+            Due::SpreadHold(symbol) => symbols
+                .get_mut(place(symbol))
+                .map(|symbol| symbol.spread.timer()),
+            Due::Jump(symbol) => symbols
+                .get_mut(place(symbol))
+                .map(|symbol| &mut symbol.jump),
+            Due::Stale(symbol) => symbols
+                .get_mut(place(symbol))
+                .map(|symbol| &mut symbol.stale),
             Due::Confirm(number) => losses.get_mut(place(number)).map(LossTrigger::timer),
             Due::Connection(number) => sources.get_mut(place(number)).map(Source::timer),
         }
@@ -310,12 +340,17 @@ impl Account {
     fn fire(&mut self, key: Due, ctx: &mut Context<'_>) {
         match key {
             Due::Rollover => self.on_rollover(ctx),
-            Due::ErrorRelease => self.errors.on_deadline(&self.config.limits, &mut self.queue, ctx),
+            Due::ErrorRelease => self
+                .errors
+                .on_deadline(&self.config.limits, &mut self.queue, ctx),
             Due::SpreadHold(symbol) => self.on_spread_hold(symbol, ctx),
             Due::Jump(symbol) => self.on_jump_deadline(symbol, ctx),
             Due::Stale(symbol) => self.on_stale_deadline(symbol, ctx),
             Due::Confirm(number) => {
-                if let Some(loss) = usize::try_from(number).ok().and_then(|at| self.losses.get_mut(at)) {
+                if let Some(loss) = usize::try_from(number)
+                    .ok()
+                    .and_then(|at| self.losses.get_mut(at))
+                {
                     loss.on_deadline();
                     self.step.is_dirty = true;
                 }

@@ -78,7 +78,9 @@ fn share(amount: i128, left: i64, whole: i64) -> i128 {
         Some(product) => div_half_even(product, whole),
         None => {
             let (quotient, rest) = (amount.div_euclid(whole), amount.rem_euclid(whole));
-            quotient.saturating_mul(left).saturating_add(div_half_even(rest.saturating_mul(left), whole))
+            quotient
+                .saturating_mul(left)
+                .saturating_add(div_half_even(rest.saturating_mul(left), whole))
         }
     }
 }
@@ -124,6 +126,19 @@ impl Sums {
         long.wrapping_sub(short).wrapping_sub(self.cost)
     }
 
+    /// Returns how much the change of all positions moves between two quotes; `None` when that does not fit.
+    #[inline]
+    pub const fn change_between(&self, from: Quote, to: Quote) -> Option<i64> {
+        let (bid, ask) = (to.bid.wrapping_sub(from.bid), to.ask.wrapping_sub(from.ask));
+        match (
+            self.long_volume.checked_mul(bid),
+            self.short_volume.checked_mul(ask),
+        ) {
+            (Some(long), Some(short)) => long.checked_sub(short),
+            _ => None,
+        }
+    }
+
     /// Returns net volume: longs minus shorts, in volume units.
     pub const fn net_volume(&self) -> i64 {
         self.long_volume.saturating_sub(self.short_volume)
@@ -165,7 +180,8 @@ impl Book {
     }
 
     fn place(&self, id: i64) -> Result<usize, usize> {
-        self.positions.binary_search_by_key(&id, |position| position.id)
+        self.positions
+            .binary_search_by_key(&id, |position| position.id)
     }
 
     /// Returns a position.
@@ -175,7 +191,9 @@ impl Book {
 
     /// Returns a position to change it.
     pub fn get_mut(&mut self, id: i64) -> Option<&mut Position> {
-        self.place(id).ok().and_then(|at| self.positions.get_mut(at))
+        self.place(id)
+            .ok()
+            .and_then(|at| self.positions.get_mut(at))
     }
 
     /// Puts a position in its place.
@@ -230,7 +248,11 @@ mod tests {
     #[test]
     fn sums_equal_the_positions_one_by_one() {
         let mut sums = Sums::default();
-        let all = [position(1, Side::Buy, 100, 50), position(2, Side::Sell, 30, 60), position(3, Side::Buy, 7, 55)];
+        let all = [
+            position(1, Side::Buy, 100, 50),
+            position(2, Side::Sell, 30, 60),
+            position(3, Side::Buy, 7, 55),
+        ];
         for one in &all {
             sums.add(one);
         }

@@ -27,7 +27,9 @@ impl Zone {
 
     /// Returns UTC.
     pub const fn utc() -> Self {
-        Self { zone: TimeZone::UTC }
+        Self {
+            zone: TimeZone::UTC,
+        }
     }
 
     /// Returns the local date at an instant.
@@ -74,7 +76,8 @@ impl Zone {
 
 /// Returns a date some days later, the same date at the end of the calendar.
 pub fn add_days(date: Date, days: i64) -> Date {
-    date.checked_add(SignedDuration::from_hours(days.saturating_mul(24))).unwrap_or(date)
+    date.checked_add(SignedDuration::from_hours(days.saturating_mul(24)))
+        .unwrap_or(date)
 }
 
 /// Quarter hours of the New York local week, bucket 0 beginning on Sunday at 00:00.
@@ -93,10 +96,15 @@ impl WeekBuckets {
     pub fn at(&self, wall_ns: i64) -> (usize, i64) {
         let seconds = wall_ns.div_euclid(NS_PER_S);
         let local = seconds.saturating_add(self.zone.offset_s(wall_ns));
-        let week = local.saturating_add(EPOCH_WEEKDAY.saturating_mul(DAY_S)).rem_euclid(7 * DAY_S);
+        let week = local
+            .saturating_add(EPOCH_WEEKDAY.saturating_mul(DAY_S))
+            .rem_euclid(7 * DAY_S);
         let into = local.rem_euclid(BUCKET_S);
         let end = seconds.saturating_sub(into).saturating_add(BUCKET_S);
-        (usize::try_from(week / BUCKET_S).unwrap_or(0), end.saturating_mul(NS_PER_S))
+        (
+            usize::try_from(week / BUCKET_S).unwrap_or(0),
+            end.saturating_mul(NS_PER_S),
+        )
     }
 }
 
@@ -105,7 +113,10 @@ fn timestamp(wall_ns: i64) -> Timestamp {
 }
 
 fn wall(stamp: Result<Timestamp, jiff::Error>) -> i64 {
-    stamp.ok().and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok()).unwrap_or(i64::MAX)
+    stamp
+        .ok()
+        .and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())
+        .unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

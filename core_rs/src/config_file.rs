@@ -38,7 +38,10 @@ pub struct FileAccount {
 /// `[account.limits]`; the fields are those of the model, decimals as text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs, reason = "the keys are documented once, in config/*.toml and the model")]
+#[allow(
+    missing_docs,
+    reason = "the keys are documented once, in config/*.toml and the model"
+)]
 pub struct FileLimits {
     pub daily_loss: String,
     pub daily_reference: String,
@@ -112,7 +115,10 @@ pub struct FileScopeLimits {
 
 /// `[[symbol]]`; what is absent comes from the terminal or a tape.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the keys are documented once, in config/*.toml and the model")]
+#[allow(
+    missing_docs,
+    reason = "the keys are documented once, in config/*.toml and the model"
+)]
 pub struct FileSymbol {
     pub name: String,
     #[serde(default)]

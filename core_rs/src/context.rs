@@ -30,12 +30,19 @@ pub struct ReleaseBudget {
 impl ReleaseBudget {
     /// Allows `max` releases within any hour.
     pub fn new(max: usize) -> Self {
-        Self { recent: Vec::new(), max }
+        Self {
+            recent: Vec::new(),
+            max,
+        }
     }
 
     /// Returns whether a pause that begins now is sticky.
     pub fn is_spent(&self, now: i64) -> bool {
-        let recent = self.recent.iter().filter(|at| now.saturating_sub(**at) < HOUR_NS).count();
+        let recent = self
+            .recent
+            .iter()
+            .filter(|at| now.saturating_sub(**at) < HOUR_NS)
+            .count();
         recent >= self.max
     }
 

@@ -1,9 +1,9 @@
 //! Conversion of profit to the account currency: exact rationals, snapped half-even to 1e-6.
 
 use crate::config::FINE_SCALE;
-use crate::names::{Names, UNKNOWN};
 use crate::decimal::{div_half_even, pow10};
 use crate::facts::Unit;
+use crate::names::{Names, UNKNOWN};
 
 /// Fine units (1e-20) of one snapped unit (1e-6).
 const SNAP: i128 = 100_000_000_000_000;
@@ -36,11 +36,18 @@ pub fn snapped(change: i128, unit: Unit, rates: &[Rate]) -> i128 {
     if quick.abs() < FAST_MAX && (quick.fract().abs() - 0.5).abs() > TIE_BAND {
         return whole(quick.round()).saturating_mul(SNAP);
     }
-    let steps = exact_ratio(change, unit, rates).map(|(numerator, denominator)| div_half_even(numerator, denominator));
-    steps.unwrap_or_else(|| whole(quick.round())).saturating_mul(SNAP)
+    let steps = exact_ratio(change, unit, rates)
+        .map(|(numerator, denominator)| div_half_even(numerator, denominator));
+    steps
+        .unwrap_or_else(|| whole(quick.round()))
+        .saturating_mul(SNAP)
 }
 
-#[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "the caller allows for the error")]
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "the caller allows for the error"
+)]
 fn approximate(change: i128, unit: Unit, rates: &[Rate]) -> f64 {
     let (numerator, denominator) = match unit {
         Unit::Fine(unit) => (unit, 1),
@@ -49,19 +56,30 @@ fn approximate(change: i128, unit: Unit, rates: &[Rate]) -> f64 {
     let mut value = change as f64 * (numerator as f64 / SNAP as f64) / denominator as f64;
     for rate in rates {
         let mid = rate.double_mid as f64 / (2 * pow10(u32::from(rate.digits)).unwrap_or(1)) as f64;
-        value = if rate.inverse { value / mid } else { value * mid };
+        value = if rate.inverse {
+            value / mid
+        } else {
+            value * mid
+        };
     }
     value
 }
 
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "saturates, as is meant")]
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "saturates, as is meant"
+)]
 fn whole(value: f64) -> i128 {
     value as i128
 }
 
 /// Returns the quotient in snapped units as a reduced fraction; `None` when it does not fit in 128 bits.
 fn exact_ratio(change: i128, unit: Unit, rates: &[Rate]) -> Option<(i128, i128)> {
-    let mut fraction = Fraction { numerator: change, denominator: 1 };
+    let mut fraction = Fraction {
+        numerator: change,
+        denominator: 1,
+    };
     match unit {
         Unit::Fine(unit) => fraction.times(unit, SNAP)?,
         Unit::Ratio(numerator, denominator) => {
@@ -145,7 +163,10 @@ pub fn find_route(from: &str, to: &str, pairs: &[Pair<'_>], names: &Names) -> Ro
     if let Some(leg) = find_leg(from, to, pairs, names) {
         return Route::Legs(vec![leg]);
     }
-    let mut thirds: Vec<&str> = pairs.iter().flat_map(|pair| [pair.base, pair.profit]).collect();
+    let mut thirds: Vec<&str> = pairs
+        .iter()
+        .flat_map(|pair| [pair.base, pair.profit])
+        .collect();
     thirds.sort_unstable();
     thirds.dedup();
     thirds.retain(|third| *third != from && *third != to);
@@ -155,7 +176,10 @@ pub fn find_route(from: &str, to: &str, pairs: &[Pair<'_>], names: &Names) -> Ro
         thirds.insert(0, usd);
     }
     for third in thirds {
-        if let (Some(first), Some(second)) = (find_leg(from, third, pairs, names), find_leg(third, to, pairs, names)) {
+        if let (Some(first), Some(second)) = (
+            find_leg(from, third, pairs, names),
+            find_leg(third, to, pairs, names),
+        ) {
             return Route::Legs(vec![first, second]);
         }
     }
@@ -171,8 +195,16 @@ fn find_leg(from: &str, to: &str, pairs: &[Pair<'_>], names: &Names) -> Option<L
             .map(|pair| pair.symbol)
     };
     best(from, to)
-        .map(|symbol| Leg { symbol, inverse: false })
-        .or_else(|| best(to, from).map(|symbol| Leg { symbol, inverse: true }))
+        .map(|symbol| Leg {
+            symbol,
+            inverse: false,
+        })
+        .or_else(|| {
+            best(to, from).map(|symbol| Leg {
+                symbol,
+                inverse: true,
+            })
+        })
 }
 
 #[cfg(test)]
@@ -185,9 +217,17 @@ mod tests {
     fn a_direct_rate_multiplies_and_an_inverse_one_divides() {
         // One lot (1e8 units) by 6 points of EURGBP (5 digits) is 6 GBP.
         let change = 600_000_000;
-        let gbpusd = Rate { double_mid: 250_000, digits: 5, inverse: false };
+        let gbpusd = Rate {
+            double_mid: 250_000,
+            digits: 5,
+            inverse: false,
+        };
         assert_eq!(snapped(change, EUR, &[gbpusd]), 750 * pow10(18).unwrap());
-        let usdjpy = Rate { double_mid: 200_000, digits: 3, inverse: true };
+        let usdjpy = Rate {
+            double_mid: 200_000,
+            digits: 3,
+            inverse: true,
+        };
         assert_eq!(snapped(change, EUR, &[usdjpy]), 60_000 * SNAP);
     }
 
@@ -204,19 +244,50 @@ mod tests {
     fn routes_prefer_direct_then_inverse_then_usd_then_the_first_third() {
         let mut names = Names::default();
         let mut pair = |name: &str| names.intern(name);
-        let (eurusd, usdjpy, eurjpy, aud_jpy, eur_aud) =
-            (pair("EURUSD"), pair("USDJPY"), pair("EURJPY"), pair("AUDJPY"), pair("EURAUD"));
+        let (eurusd, usdjpy, eurjpy, aud_jpy, eur_aud) = (
+            pair("EURUSD"),
+            pair("USDJPY"),
+            pair("EURJPY"),
+            pair("AUDJPY"),
+            pair("EURAUD"),
+        );
         let all = [
-            Pair { symbol: eurusd, base: "EUR", profit: "USD" },
-            Pair { symbol: usdjpy, base: "USD", profit: "JPY" },
-            Pair { symbol: eurjpy, base: "EUR", profit: "JPY" },
-            Pair { symbol: aud_jpy, base: "AUD", profit: "JPY" },
-            Pair { symbol: eur_aud, base: "EUR", profit: "AUD" },
+            Pair {
+                symbol: eurusd,
+                base: "EUR",
+                profit: "USD",
+            },
+            Pair {
+                symbol: usdjpy,
+                base: "USD",
+                profit: "JPY",
+            },
+            Pair {
+                symbol: eurjpy,
+                base: "EUR",
+                profit: "JPY",
+            },
+            Pair {
+                symbol: aud_jpy,
+                base: "AUD",
+                profit: "JPY",
+            },
+            Pair {
+                symbol: eur_aud,
+                base: "EUR",
+                profit: "AUD",
+            },
         ];
         let leg = |symbol, inverse| Leg { symbol, inverse };
         assert_eq!(find_route("USD", "USD", &all, &names), Route::Own);
-        assert_eq!(find_route("EUR", "USD", &all, &names), Route::Legs(vec![leg(eurusd, false)]));
-        assert_eq!(find_route("JPY", "EUR", &all, &names), Route::Legs(vec![leg(eurjpy, true)]));
+        assert_eq!(
+            find_route("EUR", "USD", &all, &names),
+            Route::Legs(vec![leg(eurusd, false)])
+        );
+        assert_eq!(
+            find_route("JPY", "EUR", &all, &names),
+            Route::Legs(vec![leg(eurjpy, true)])
+        );
         let without = &all[..2];
         assert_eq!(
             find_route("JPY", "EUR", without, &names),

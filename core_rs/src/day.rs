@@ -49,11 +49,26 @@ pub fn to_fine(minor: i128, currency_digits: u8) -> i128 {
 
 impl Day {
     /// Reads the limit at an equity in minor units; `None` until the reference is known.
-    pub fn reading(&self, equity: i128, initial: i128, limits: &Limits, digits: u8) -> Option<Reading> {
+    pub fn reading(
+        &self,
+        equity: i128,
+        initial: i128,
+        limits: &Limits,
+        digits: u8,
+    ) -> Option<Reading> {
         let reference = self.reference?;
-        let base = if limits.daily_base_is_initial { initial } else { reference };
-        let loss = reference.saturating_add(to_minor(self.transfers, digits)).saturating_sub(equity);
-        Some(Reading { reference, ..Reading::new(loss, base, equity, &limits.daily_loss) })
+        let base = if limits.daily_base_is_initial {
+            initial
+        } else {
+            reference
+        };
+        let loss = reference
+            .saturating_add(to_minor(self.transfers, digits))
+            .saturating_sub(equity);
+        Some(Reading {
+            reference,
+            ..Reading::new(loss, base, equity, &limits.daily_loss)
+        })
     }
 }
 
@@ -77,7 +92,10 @@ impl Account {
     /// Returns balance and the judged equity of the present state, in minor units.
     fn state_minor(&self) -> (i128, i128) {
         let digits = self.config.currency_digits;
-        (to_minor(self.equity.balance, digits), to_minor(self.used_equity(), digits))
+        (
+            to_minor(self.equity.balance, digits),
+            to_minor(self.used_equity(), digits),
+        )
     }
 
     /// Returns the largest equity in minor units that is below `lock_at`, transfers included.
@@ -87,7 +105,11 @@ impl Account {
         let transfers = to_minor(self.peak.transfers, digits);
         let unit = pow10(u32::from(lock_at.scale()))?;
         let scaled = lock_at.mantissa().checked_mul(pow10(u32::from(digits))?)?;
-        Some(crate::decimal::div_ceil(scaled, unit).saturating_sub(1).saturating_add(transfers))
+        Some(
+            crate::decimal::div_ceil(scaled, unit)
+                .saturating_sub(1)
+                .saturating_add(transfers),
+        )
     }
 
     fn reference_of(&self, balance: i128, equity: i128) -> i128 {
@@ -116,21 +138,34 @@ impl Account {
         }
         let is_open = !self.must_be_told
             && match self.config.limits.first_reference {
-            FirstReference::Snapshot => true,
-            FirstReference::History => !self.is_live,
-            FirstReference::Operator => false,
-        };
+                FirstReference::Snapshot => true,
+                FirstReference::History => !self.is_live,
+                FirstReference::Operator => false,
+            };
         if is_open {
-            self.set_day(self.reference_of(balance, equity), ctx.now.wall_ns, "first snapshot");
+            self.set_day(
+                self.reference_of(balance, equity),
+                ctx.now.wall_ns,
+                "first snapshot",
+            );
         } else if !self.is_day_unknown {
             self.is_day_unknown = true;
-            ctx.out.push(Finding::new(Trigger::Input, Action::Pause, Code::DayStartUnknown));
+            ctx.out.push(Finding::new(
+                Trigger::Input,
+                Action::Pause,
+                Code::DayStartUnknown,
+            ));
         }
     }
 
     /// Sets the day's reference and forgets the transfers before it.
     pub fn set_day(&mut self, reference: i128, taken_ns: i64, provenance: &str) {
-        self.day = Day { reference: Some(reference), transfers: 0, taken_ns, provenance: provenance.into() };
+        self.day = Day {
+            reference: Some(reference),
+            transfers: 0,
+            taken_ns,
+            provenance: provenance.into(),
+        };
         self.take_scope_references();
     }
 
@@ -144,8 +179,17 @@ impl Account {
 
     fn raise_peak_to(&mut self, value: i128, wall_ns: i64, provenance: &str) {
         let transfers = to_minor(self.peak.transfers, self.config.currency_digits);
-        if self.peak.peak.is_some_and(|peak| value > peak.saturating_add(transfers)) {
-            self.peak = Peak { peak: Some(value), transfers: 0, taken_ns: wall_ns, provenance: provenance.into() };
+        if self
+            .peak
+            .peak
+            .is_some_and(|peak| value > peak.saturating_add(transfers))
+        {
+            self.peak = Peak {
+                peak: Some(value),
+                transfers: 0,
+                taken_ns: wall_ns,
+                provenance: provenance.into(),
+            };
         }
     }
 

@@ -34,7 +34,10 @@ pub struct Timer {
 
 impl Default for Timer {
     fn default() -> Self {
-        Self { due: NEVER, queued: NEVER }
+        Self {
+            due: NEVER,
+            queued: NEVER,
+        }
     }
 }
 
@@ -96,7 +99,9 @@ pub struct Queue {
 impl Queue {
     /// Returns a queue with room, so that ordinary work does not allocate.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { heap: BinaryHeap::with_capacity(capacity) }
+        Self {
+            heap: BinaryHeap::with_capacity(capacity),
+        }
     }
 
     fn push(&mut self, at: i64, key: Due) {

@@ -27,7 +27,10 @@ pub struct Decimal {
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+    pub const ZERO: Self = Self {
+        mantissa: 0,
+        scale: 0,
+    };
 
     /// Returns `mantissa * 10^-scale`.
     pub const fn new(mantissa: i128, scale: u8) -> Self {
@@ -96,13 +99,23 @@ impl Decimal {
 
     /// Returns the number as an integer of `10^-scale` only when that is exact.
     pub fn to_scaled_exact(self, scale: u8) -> Option<i128> {
-        if self.scale > scale { None } else { self.to_scaled(scale) }
+        if self.scale > scale {
+            None
+        } else {
+            self.to_scaled(scale)
+        }
     }
 
     /// Returns the product, `None` when it does not fit.
     pub fn mul(self, other: Self) -> Option<Self> {
         let mantissa = self.mantissa.checked_mul(other.mantissa)?;
-        Some(Self { mantissa, scale: self.scale.checked_add(other.scale)? }.reduced())
+        Some(
+            Self {
+                mantissa,
+                scale: self.scale.checked_add(other.scale)?,
+            }
+            .reduced(),
+        )
     }
 
     /// Returns `floor(self * integer)`, saturating.
@@ -149,7 +162,10 @@ impl Scan {
     fn digit(&mut self, digit: u8) {
         self.any = true;
         if self.digits < DIGITS_MAX {
-            self.mantissa = self.mantissa.wrapping_mul(10).wrapping_add(i128::from(digit));
+            self.mantissa = self
+                .mantissa
+                .wrapping_mul(10)
+                .wrapping_add(i128::from(digit));
             self.digits = self.digits.saturating_add(u32::from(self.mantissa != 0));
             self.scale = self.scale.saturating_add(i32::from(self.point));
             return;
@@ -165,7 +181,11 @@ impl Scan {
         if !self.any {
             return Err(NumberError::Text);
         }
-        let signed = if self.negative { self.mantissa.wrapping_neg() } else { self.mantissa };
+        let signed = if self.negative {
+            self.mantissa.wrapping_neg()
+        } else {
+            self.mantissa
+        };
         if signed == 0 {
             return Ok(Decimal::ZERO);
         }
@@ -176,7 +196,11 @@ impl Scan {
             return Ok(Decimal { mantissa, scale: 0 });
         }
         let scale = u8::try_from(scale).map_err(|_| NumberError::Range)?;
-        Ok(Decimal { mantissa: signed, scale }.reduced())
+        Ok(Decimal {
+            mantissa: signed,
+            scale,
+        }
+        .reduced())
     }
 }
 
@@ -194,13 +218,19 @@ fn parse_exponent(text: &[u8]) -> Result<i32, NumberError> {
         if !byte.is_ascii_digit() {
             return Err(NumberError::Text);
         }
-        value = value.saturating_mul(10).saturating_add(i32::from(byte.wrapping_sub(b'0')));
+        value = value
+            .saturating_mul(10)
+            .saturating_add(i32::from(byte.wrapping_sub(b'0')));
     }
     let value = value.min(1_000);
     if !negative && value > EXPONENT_MAX {
         return Err(NumberError::Range);
     }
-    Ok(if negative { value.saturating_neg().max(-190) } else { value })
+    Ok(if negative {
+        value.saturating_neg().max(-190)
+    } else {
+        value
+    })
 }
 
 /// Returns `10^exponent`, `None` above what 128 bits hold.
@@ -225,7 +255,11 @@ pub const fn div_half_even(numerator: i128, denominator: i128) -> i128 {
     let rest = numerator.wrapping_rem_euclid(denominator);
     let other = denominator.wrapping_sub(rest);
     let up = rest > other || (rest == other && quotient & 1 != 0);
-    if up { quotient.wrapping_add(1) } else { quotient }
+    if up {
+        quotient.wrapping_add(1)
+    } else {
+        quotient
+    }
 }
 
 /// Returns the smallest integer not below `numerator / denominator`; the denominator is above zero.
@@ -273,11 +307,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_says_so() {
-        for text in ["", "-", ".", "1.2.3", "abc", "nan", "inf", "1e", "0x10", " 1"] {
-            assert_eq!(Decimal::parse(text.as_bytes()).err(), Some(NumberError::Text), "{text}");
+        for text in [
+            "", "-", ".", "1.2.3", "abc", "nan", "inf", "1e", "0x10", " 1",
+        ] {
+            assert_eq!(
+                Decimal::parse(text.as_bytes()).err(),
+                Some(NumberError::Text),
+                "{text}"
+            );
         }
         for text in ["NaN", "Infinity", "-Infinity"] {
-            assert_eq!(Decimal::parse(text.as_bytes()).err(), Some(NumberError::NonFinite));
+            assert_eq!(
+                Decimal::parse(text.as_bytes()).err(),
+                Some(NumberError::NonFinite)
+            );
         }
         assert_eq!(Decimal::parse(b"1e99").err(), Some(NumberError::Range));
     }

@@ -149,14 +149,25 @@ impl Decision {
             | Trigger::PriceAnomaly
             | Trigger::Input => self.symbol.as_deref(),
         };
-        (self.account, self.trigger, self.scope_rank, subject, self.action, self.code)
+        (
+            self.account,
+            self.trigger,
+            self.scope_rank,
+            subject,
+            self.action,
+            self.code,
+        )
     }
 
     /// Returns the decision line, compact JSON without a newline.
     pub fn line(&self, config_hash: &str) -> String {
         let mut out = String::with_capacity(360);
         // Writing into a String cannot fail.
-        let _ = write!(out, "{{\"v\":1,\"index\":{},\"t_ns\":{},\"account\":", self.index, self.t_ns);
+        let _ = write!(
+            out,
+            "{{\"v\":1,\"index\":{},\"t_ns\":{},\"account\":",
+            self.index, self.t_ns
+        );
         json_text(&mut out, &self.account_id);
         out.push_str(",\"scope\":");
         json_text(&mut out, &self.scope);

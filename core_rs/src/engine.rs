@@ -6,10 +6,10 @@ use crate::account::Account;
 use crate::calendar::{WeekBuckets, Zone};
 use crate::config::Config;
 use crate::context::Context;
-use crate::names::Names;
 use crate::deadline::NEVER;
 use crate::decision::{Decision, Finding, Frame};
 use crate::error::CoreError;
+use crate::names::Names;
 use crate::sequence::Sequences;
 use crate::tick_merge::TickFiles;
 use crate::ticks::{ExactQuote, TickRow};
@@ -95,7 +95,12 @@ impl Engine {
     ///
     /// # Errors
     /// `CoreError::Config` with every fault of the configuration or a profile.
-    pub fn new(config_json: &[u8], config_hash: &str, is_live: bool, profiles: &BTreeMap<String, Vec<u8>>) -> Result<Self, CoreError> {
+    pub fn new(
+        config_json: &[u8],
+        config_hash: &str,
+        is_live: bool,
+        profiles: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, CoreError> {
         let config = Config::from_json(config_json)?;
         let mut names = Names::default();
         for symbol in &config.symbols {
@@ -172,7 +177,12 @@ impl Engine {
 
     /// Returns the boot time of the earliest deadline; the true one may be later.
     pub fn next_deadline_ns(&self) -> Option<i64> {
-        let next = self.accounts.iter().map(|account| account.queue.next()).min().unwrap_or(NEVER);
+        let next = self
+            .accounts
+            .iter()
+            .map(|account| account.queue.next())
+            .min()
+            .unwrap_or(NEVER);
         (next != NEVER).then_some(next)
     }
 
@@ -233,12 +243,20 @@ impl Engine {
     #[cold]
     fn run_deadlines(&mut self, now: Now, origin: Origin) {
         loop {
-            let due = self.accounts.iter().map(|account| account.queue.next()).min().unwrap_or(NEVER);
+            let due = self
+                .accounts
+                .iter()
+                .map(|account| account.queue.next())
+                .min()
+                .unwrap_or(NEVER);
             if due > now.boot_ns {
                 self.next_due = due;
                 return;
             }
-            let step = Now { wall_ns: now.wall_at(due), boot_ns: due };
+            let step = Now {
+                wall_ns: now.wall_at(due),
+                boot_ns: due,
+            };
             for at in 0..self.accounts.len() {
                 self.on_account(at, step, origin, |account, ctx| {
                     account.run_due(ctx);
@@ -258,7 +276,12 @@ impl Engine {
         work: impl FnOnce(&mut Account, &mut Context<'_>) -> T,
     ) -> Option<T> {
         let account = self.accounts.get_mut(at)?;
-        let mut ctx = Context { now, names: &self.names, out: &mut self.findings, fresh_read: &mut self.fresh_read };
+        let mut ctx = Context {
+            now,
+            names: &self.names,
+            out: &mut self.findings,
+            fresh_read: &mut self.fresh_read,
+        };
         account.move_bucket(now, &self.weeks);
         let result = work(account, &mut ctx);
         if account.step.is_dirty {
@@ -272,7 +295,10 @@ impl Engine {
 
     #[cold]
     fn collect(&mut self, at: usize, now: Now, origin: Origin) {
-        let account_id = self.accounts.get(at).map_or("", |account| account.config.id.as_str());
+        let account_id = self
+            .accounts
+            .get(at)
+            .map_or("", |account| account.config.id.as_str());
         let place = usize::try_from(origin.source).unwrap_or(usize::MAX);
         let frame = Frame {
             index: self.index,
@@ -297,14 +323,20 @@ impl Engine {
 
     #[cold]
     fn order_step(&mut self) {
-        self.step_decisions.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        self.step_decisions
+            .sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         self.decisions.append(&mut self.step_decisions);
     }
 
     /// Notes the earliest deadline after work that may have set one.
     #[inline]
     pub(crate) fn refresh_due(&mut self) {
-        self.next_due = self.accounts.iter().map(|account| account.queue.next()).min().unwrap_or(NEVER);
+        self.next_due = self
+            .accounts
+            .iter()
+            .map(|account| account.queue.next())
+            .min()
+            .unwrap_or(NEVER);
     }
 
     /// Returns the flags of a call and forgets the wish for a fresh read.

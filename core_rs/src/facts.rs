@@ -91,15 +91,28 @@ impl FactLayer {
         let Some(digits) = self.digits.or(terminal.digits) else {
             return Ok(None);
         };
-        let letters = |range: core::ops::Range<usize>| name.get(range).unwrap_or_default().to_string();
-        let base = self.currency_base.clone().or_else(|| terminal.currency_base.clone());
-        let profit = self.currency_profit.clone().or_else(|| terminal.currency_profit.clone());
-        let contract = self.contract_size.or(terminal.contract_size).map_or(CONTRACT_SIZE_DEFAULT, |fact| fact.0);
+        let letters =
+            |range: core::ops::Range<usize>| name.get(range).unwrap_or_default().to_string();
+        let base = self
+            .currency_base
+            .clone()
+            .or_else(|| terminal.currency_base.clone());
+        let profit = self
+            .currency_profit
+            .clone()
+            .or_else(|| terminal.currency_profit.clone());
+        let contract = self
+            .contract_size
+            .or(terminal.contract_size)
+            .map_or(CONTRACT_SIZE_DEFAULT, |fact| fact.0);
         let mode = self.mode.or(terminal.mode).unwrap_or(ProfitMode::Contract);
         let unit = match mode {
             ProfitMode::Contract => contract_unit(contract, digits)?,
             ProfitMode::TickValue => {
-                let size = self.tick_size.or(terminal.tick_size).map_or(Decimal::new(1, digits), |fact| fact.0);
+                let size = self
+                    .tick_size
+                    .or(terminal.tick_size)
+                    .map_or(Decimal::new(1, digits), |fact| fact.0);
                 let value = self.tick_value.or(terminal.tick_value);
                 tick_unit(value.map(|fact| fact.0), size, digits)?
             }
@@ -135,9 +148,15 @@ fn tick_unit(value: Option<Decimal>, size: Decimal, digits: u8) -> Result<Unit, 
         .saturating_add(i32::from(size.scale()));
     let factor = pow10(places.unsigned_abs());
     let (numerator, denominator) = if places >= 0 {
-        (factor.and_then(|factor| value.mantissa().checked_mul(factor)), Some(size.mantissa()))
+        (
+            factor.and_then(|factor| value.mantissa().checked_mul(factor)),
+            Some(size.mantissa()),
+        )
     } else {
-        (Some(value.mantissa()), factor.and_then(|factor| size.mantissa().checked_mul(factor)))
+        (
+            Some(value.mantissa()),
+            factor.and_then(|factor| size.mantissa().checked_mul(factor)),
+        )
     };
     match (numerator, denominator) {
         (Some(numerator), Some(denominator)) => {
@@ -164,31 +183,52 @@ pub fn parse_symbol(file: &FileSymbol, faults: &mut Faults) -> SymbolConfig {
         ..FactLayer::default()
     };
     if let Some(digits) = file.digits {
-        facts.digits = u8::try_from(digits).ok().filter(|digits| *digits <= DIGITS_MAX);
+        facts.digits = u8::try_from(digits)
+            .ok()
+            .filter(|digits| *digits <= DIGITS_MAX);
         if facts.digits.is_none() {
-            faults.add(&format!("{prefix}.digits"), "be in 0..10", &digits.to_string());
+            faults.add(
+                &format!("{prefix}.digits"),
+                "be in 0..10",
+                &digits.to_string(),
+            );
         }
     }
     if let Some(mode) = &file.calc_mode {
         facts.mode = ProfitMode::of_calc_mode(mode);
         if facts.mode.is_none() {
-            faults.add(&format!("{prefix}.calc_mode"), "be a known calculation mode", mode);
+            faults.add(
+                &format!("{prefix}.calc_mode"),
+                "be a known calculation mode",
+                mode,
+            );
         }
     }
     let mut fact = |key: &str, text: &Option<String>| {
-        text.as_ref().map(|text| Fact(faults.decimal(&format!("{prefix}.{key}"), text)))
+        text.as_ref()
+            .map(|text| Fact(faults.decimal(&format!("{prefix}.{key}"), text)))
     };
     facts.contract_size = fact("contract_size", &file.contract_size);
     facts.tick_size = fact("tick_size", &file.tick_size);
     facts.tick_value = fact("tick_value", &file.tick_value);
-    let terminal_may_say = FactLayer { tick_value: Some(Fact(Decimal::new(1, 0))), ..FactLayer::default() };
+    let terminal_may_say = FactLayer {
+        tick_value: Some(Fact(Decimal::new(1, 0))),
+        ..FactLayer::default()
+    };
     if let Err(sentence) = facts.resolve(&file.name, &terminal_may_say) {
         faults.say(&format!("{prefix}.{sentence}"), "");
     }
     if file.spread_floor_points < 0 || file.spread_normal_points.is_some_and(|points| points < 0) {
-        faults.add(&format!("{prefix}.spread_floor_points"), "be at least 0, like spread_normal_points", &file.spread_floor_points.to_string());
+        faults.add(
+            &format!("{prefix}.spread_floor_points"),
+            "be at least 0, like spread_normal_points",
+            &file.spread_floor_points.to_string(),
+        );
     }
-    let entries = file.session.as_ref().map_or_else(|| vec!["24x7".to_string()], OneOrMany::list);
+    let entries = file
+        .session
+        .as_ref()
+        .map_or_else(|| vec!["24x7".to_string()], OneOrMany::list);
     let session = Rule::parse(&entries, &file.holidays).unwrap_or_else(|sentence| {
         faults.say(&format!("{prefix}.session"), &sentence);
         Rule::always()

@@ -112,13 +112,20 @@ fn money(amount: Amount) -> Option<i128> {
 /// Reads a volume in 1e-8 lots; `None` when it is no number above zero.
 fn volume(amount: Amount) -> Option<i64> {
     let units = amount.value()?.to_scaled(VOLUME_SCALE)?;
-    (units > 0 && units <= VOLUME_MAX).then(|| i64::try_from(units).ok()).flatten()
+    (units > 0 && units <= VOLUME_MAX)
+        .then(|| i64::try_from(units).ok())
+        .flatten()
 }
 
 impl Account {
     /// Takes a snapshot. One without usable figures counts as an error and makes marked equity untrusted.
     /// Returns whether it was valid.
-    pub fn on_snapshot(&mut self, snapshot: &Snapshot, rows: &[SnapshotPosition], ctx: &mut Context<'_>) -> bool {
+    pub fn on_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        rows: &[SnapshotPosition],
+        ctx: &mut Context<'_>,
+    ) -> bool {
         let figures = money(snapshot.balance).zip(money(snapshot.equity));
         let positions = self.read_positions(rows);
         let (Some((balance, equity)), Some((positions, unmarkable))) = (figures, positions) else {
@@ -127,7 +134,11 @@ impl Account {
         };
         if self.is_untrusted {
             self.is_untrusted = false;
-            ctx.out.push(Finding::new(Trigger::Input, Action::Release, Code::EquityUntrusted));
+            ctx.out.push(Finding::new(
+                Trigger::Input,
+                Action::Release,
+                Code::EquityUntrusted,
+            ));
         }
         self.replace_book(positions, ctx);
         self.equity.snapshots = self.equity.snapshots.saturating_add(1);
@@ -155,7 +166,11 @@ impl Account {
         self.step.is_dirty = true;
         if !self.is_untrusted {
             self.is_untrusted = true;
-            ctx.out.push(Finding::new(Trigger::Input, Action::Pause, Code::EquityUntrusted));
+            ctx.out.push(Finding::new(
+                Trigger::Input,
+                Action::Pause,
+                Code::EquityUntrusted,
+            ));
         }
     }
 
@@ -165,11 +180,15 @@ impl Account {
         for row in rows {
             let volume = volume(row.volume)?;
             let carried = money(row.profit)?.checked_add(money(row.swap)?)?;
-            let facts = self.symbol(row.symbol).and_then(|symbol| symbol.facts.as_ref());
+            let facts = self
+                .symbol(row.symbol)
+                .and_then(|symbol| symbol.facts.as_ref());
             if facts.is_none() {
                 unmarkable = unmarkable.saturating_add(1);
             }
-            let points = row.price_current.to_points(facts.map_or(0, |facts| facts.digits))?;
+            let points = row
+                .price_current
+                .to_points(facts.map_or(0, |facts| facts.digits))?;
             let mut position = Position {
                 id: row.id,
                 ticket: row.ticket,
@@ -220,9 +239,13 @@ impl Account {
                 (_, None) => return,
             }
         }
-        let facts = self.symbol(deal.symbol).and_then(|symbol| symbol.facts.as_ref());
+        let facts = self
+            .symbol(deal.symbol)
+            .and_then(|symbol| symbol.facts.as_ref());
         let points = deal.price.to_points(facts.map_or(0, |facts| facts.digits));
-        let (Some(volume), Some(points)) = (volume(deal.volume), points) else { return };
+        let (Some(volume), Some(points)) = (volume(deal.volume), points) else {
+            return;
+        };
         if !self.seen.note(deal.deal) || self.equity.snapshots == 0 {
             return;
         }
@@ -324,9 +347,16 @@ impl Account {
 
     /// Counts an error of a class unless the configuration leaves it out.
     pub fn count_class(&mut self, class: &str, pair: Option<(u32, i64)>, ctx: &mut Context<'_>) {
-        if self.config.limits.errors_not_counted.iter().any(|one| one == class) {
+        if self
+            .config
+            .limits
+            .errors_not_counted
+            .iter()
+            .any(|one| one == class)
+        {
             return;
         }
-        self.errors.count_error(pair, &self.config.limits, &mut self.queue, ctx);
+        self.errors
+            .count_error(pair, &self.config.limits, &mut self.queue, ctx);
     }
 }

@@ -71,15 +71,18 @@ impl Freshness {
         let is_answer = self.asked.iter().any(|(request, asked_ns)| {
             *request == seen.request && now.boot_ns.saturating_sub(*asked_ns) <= self.age_max_ns
         });
-        let is_older =
-            self.last.is_some_and(|last| last.epoch == seen.epoch && seen.t_ns <= last.t_ns);
+        let is_older = self
+            .last
+            .is_some_and(|last| last.epoch == seen.epoch && seen.t_ns <= last.t_ns);
         if is_older && !is_answer {
             return false;
         }
         if is_answer {
             self.lag_ns = Some(lag_ns);
         }
-        let Some(base_ns) = self.lag_ns else { return false };
+        let Some(base_ns) = self.lag_ns else {
+            return false;
+        };
         if lag_ns.saturating_sub(base_ns) > self.age_max_ns {
             return false;
         }
@@ -118,7 +121,8 @@ impl Freshness {
     /// Returns whether the last good snapshot is young enough.
     #[must_use]
     pub fn is_fresh(&self, boot_ns: i64) -> bool {
-        self.good_boot_ns.is_some_and(|good| boot_ns.saturating_sub(good) <= self.age_max_ns)
+        self.good_boot_ns
+            .is_some_and(|good| boot_ns.saturating_sub(good) <= self.age_max_ns)
     }
 }
 

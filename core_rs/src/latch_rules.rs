@@ -67,7 +67,9 @@ impl LatchRules {
         self.halts.retain(|halt_id, wanted| {
             let waits = any < *wanted;
             if !waits {
-                told.push(Told::Durable { halt_id: halt_id.clone() });
+                told.push(Told::Durable {
+                    halt_id: halt_id.clone(),
+                });
             }
             waits
         });
@@ -75,7 +77,10 @@ impl LatchRules {
             let is_failed = !is_good && number >= *wanted;
             let is_written = both >= *wanted;
             if is_failed || is_written {
-                told.push(Told::Resume { halt_id: halt_id.clone(), is_written: !is_failed });
+                told.push(Told::Resume {
+                    halt_id: halt_id.clone(),
+                    is_written: !is_failed,
+                });
             }
             !is_failed && !is_written
         });

@@ -4,6 +4,8 @@
 //! `docs/TRIGGERS.md` defines every rule.
 
 pub mod account;
+mod age;
+mod batch;
 pub mod book;
 pub mod calendar;
 pub mod config;
@@ -17,12 +19,14 @@ pub mod decision;
 mod dispatch;
 pub mod engine;
 pub mod error;
+mod events;
 pub mod facts;
 pub mod fills;
 pub mod freshness;
-pub mod marking;
+mod judgement;
 pub mod latch_rules;
 pub mod lease;
+pub mod marking;
 pub mod msgpack;
 pub mod names;
 pub mod operator;
@@ -30,11 +34,12 @@ pub mod page;
 pub mod price;
 pub mod profile;
 pub mod references;
+mod routes;
 pub mod scope;
 pub mod sequence;
 pub mod session;
-pub mod start;
 pub mod spectrum;
+pub mod start;
 pub mod status;
 pub mod symbol;
 pub mod tick_file;

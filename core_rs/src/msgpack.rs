@@ -167,7 +167,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn text(&mut self, length: usize) -> Read<Scalar<'a>> {
         let bytes = self.take(length)?;
-        core::str::from_utf8(bytes).map(Scalar::Text).map_err(|_| Malformed)
+        core::str::from_utf8(bytes)
+            .map(Scalar::Text)
+            .map_err(|_| Malformed)
     }
 
     /// Reads a text as bytes, without a check of its encoding: for names that are only looked up.
@@ -248,7 +250,10 @@ impl<'a> Cursor<'a> {
     pub fn price(&mut self) -> Read<Price> {
         match self.scalar()? {
             Scalar::Float(value) => Ok(Price::Float(value)),
-            Scalar::Int(value) => Ok(Price::Exact { mantissa: value, scale: 0 }),
+            Scalar::Int(value) => Ok(Price::Exact {
+                mantissa: value,
+                scale: 0,
+            }),
             Scalar::Text(text) => Price::from_text(text.as_bytes()).map_err(|_| Malformed),
             Scalar::Nil | Scalar::Bool(_) => Err(Malformed),
         }
@@ -291,7 +296,8 @@ impl<'a> Cursor<'a> {
             }
             0xde | 0xdf => {
                 self.byte()?;
-                self.length(if head == 0xde { 2 } else { 4 })?.saturating_mul(2)
+                self.length(if head == 0xde { 2 } else { 4 })?
+                    .saturating_mul(2)
             }
             0xc4..=0xc6 => {
                 self.byte()?;

@@ -26,7 +26,9 @@ impl Engine {
         self.accounts
             .iter()
             .position(|one| one.config.id == account)
-            .ok_or_else(|| CoreError::Argument(format!("account must be configured, was {account}")))
+            .ok_or_else(|| {
+                CoreError::Argument(format!("account must be configured, was {account}"))
+            })
     }
 
     /// Clears every halt and every sticky pause of an account and judges it anew.
@@ -46,17 +48,24 @@ impl Engine {
     ///
     /// # Errors
     /// `CoreError::Argument` for an unknown account or trigger.
-    pub fn release_pause(&mut self, account: &str, trigger: Option<&str>, now: Now, origin: Origin) -> Result<Flags, CoreError> {
+    pub fn release_pause(
+        &mut self,
+        account: &str,
+        trigger: Option<&str>,
+        now: Now,
+        origin: Origin,
+    ) -> Result<Flags, CoreError> {
         let at = self.place(account)?;
         let wanted = match trigger {
             None => None,
-            Some(name) => Some(
-                Trigger::named(name)
-                    .ok_or_else(|| CoreError::Argument(format!("trigger must be one of the six, was {name}")))?,
-            ),
+            Some(name) => Some(Trigger::named(name).ok_or_else(|| {
+                CoreError::Argument(format!("trigger must be one of the six, was {name}"))
+            })?),
         };
         self.move_clock(now, origin);
-        self.on_account(at, now, origin, |account, ctx| account.end_pauses(wanted, false, ctx));
+        self.on_account(at, now, origin, |account, ctx| {
+            account.end_pauses(wanted, false, ctx)
+        });
         self.finish_step();
         self.refresh_due();
         Ok(self.flags())
@@ -66,16 +75,35 @@ impl Engine {
     ///
     /// # Errors
     /// `CoreError::Argument` for an unknown account, a text that is no amount, or when nothing is given.
-    pub fn rebaseline(&mut self, account: &str, rebase: Rebase<'_>, now: Now, origin: Origin) -> Result<Flags, CoreError> {
+    pub fn rebaseline(
+        &mut self,
+        account: &str,
+        rebase: Rebase<'_>,
+        now: Now,
+        origin: Origin,
+    ) -> Result<Flags, CoreError> {
         let at = self.place(account)?;
-        let digits = self.accounts.get(at).map_or(2, |account| account.config.currency_digits);
-        let peak = rebase.peak.map(|text| minor("peak", text, digits)).transpose()?;
-        let day = rebase.day.map(|text| minor("day", text, digits)).transpose()?;
+        let digits = self
+            .accounts
+            .get(at)
+            .map_or(2, |account| account.config.currency_digits);
+        let peak = rebase
+            .peak
+            .map(|text| minor("peak", text, digits))
+            .transpose()?;
+        let day = rebase
+            .day
+            .map(|text| minor("day", text, digits))
+            .transpose()?;
         if peak.is_none() && day.is_none() {
-            return Err(CoreError::Argument("peak or day must be given, was neither".into()));
+            return Err(CoreError::Argument(
+                "peak or day must be given, was neither".into(),
+            ));
         }
         self.move_clock(now, origin);
-        self.on_account(at, now, origin, |account, ctx| account.rebase(peak, day, rebase.provenance, ctx));
+        self.on_account(at, now, origin, |account, ctx| {
+            account.rebase(peak, day, rebase.provenance, ctx)
+        });
         self.finish_step();
         self.refresh_due();
         Ok(self.flags())
@@ -85,7 +113,11 @@ impl Engine {
     ///
     /// # Errors
     /// `CoreError::Argument` for an account that is not configured.
-    pub fn set_maintenance(&mut self, account: &str, until_boot_ns: Option<i64>) -> Result<(), CoreError> {
+    pub fn set_maintenance(
+        &mut self,
+        account: &str,
+        until_boot_ns: Option<i64>,
+    ) -> Result<(), CoreError> {
         let at = self.place(account)?;
         let now = self.now;
         if let Some(account) = self.accounts.get_mut(at) {
@@ -102,7 +134,11 @@ impl Engine {
     pub fn would_fire(&mut self, account: &str) -> Result<Vec<Decision>, CoreError> {
         let at = self.place(account)?;
         let now = self.now;
-        let findings = self.accounts.get_mut(at).map(|account| account.would_fire(now)).unwrap_or_default();
+        let findings = self
+            .accounts
+            .get_mut(at)
+            .map(|account| account.would_fire(now))
+            .unwrap_or_default();
         let frame = crate::decision::Frame {
             index: self.index,
             now,
@@ -111,7 +147,10 @@ impl Engine {
             source_file: "",
             origin: Origin::default(),
         };
-        Ok(findings.into_iter().map(|finding| finding.into_decision(&frame)).collect())
+        Ok(findings
+            .into_iter()
+            .map(|finding| finding.into_decision(&frame))
+            .collect())
     }
 }
 
@@ -120,7 +159,11 @@ fn minor(field: &str, text: &str, digits: u8) -> Result<i128, CoreError> {
         .ok()
         .and_then(|decimal| decimal.to_scaled_exact(digits))
         .filter(|minor| *minor > 0 && to_fine(*minor, digits) < i128::MAX / 4)
-        .ok_or_else(|| CoreError::Argument(format!("{field} must be an amount above 0 with at most {digits} decimals, was {text}")))
+        .ok_or_else(|| {
+            CoreError::Argument(format!(
+                "{field} must be an amount above 0 with at most {digits} decimals, was {text}"
+            ))
+        })
 }
 
 impl Account {
@@ -146,7 +189,8 @@ impl Account {
             && self.errors.status() == Status::Paused
             && (self.errors.is_sticky() || !only_sticky)
         {
-            ctx.out.push(self.errors.finding(Action::Release, &self.config.limits));
+            ctx.out
+                .push(self.errors.finding(Action::Release, &self.config.limits));
             self.errors.clear();
         }
         if !is_wanted(Trigger::PriceAnomaly) {
@@ -156,14 +200,21 @@ impl Account {
             let last = symbol.hot.ask.saturating_sub(symbol.hot.bid);
             let spread = &mut symbol.spread;
             if spread.status() == Status::Paused && (spread.is_sticky() || !only_sticky) {
-                ctx.out.push(pause_finding(spread, last, id, &self.config.limits, ctx));
+                ctx.out
+                    .push(pause_finding(spread, last, id, &self.config.limits, ctx));
                 spread.clear();
             }
         }
         self.refresh_all();
     }
 
-    fn rebase(&mut self, peak: Option<i128>, day: Option<i128>, provenance: &str, ctx: &mut Context<'_>) {
+    fn rebase(
+        &mut self,
+        peak: Option<i128>,
+        day: Option<i128>,
+        provenance: &str,
+        ctx: &mut Context<'_>,
+    ) {
         if let Some(peak) = peak {
             self.peak.peak = Some(peak);
             self.peak.transfers = 0;
@@ -176,7 +227,11 @@ impl Account {
             self.earlier_day = None;
             if self.is_day_unknown {
                 self.is_day_unknown = false;
-                ctx.out.push(Finding::new(Trigger::Input, Action::Release, Code::DayStartUnknown));
+                ctx.out.push(Finding::new(
+                    Trigger::Input,
+                    Action::Release,
+                    Code::DayStartUnknown,
+                ));
             }
         }
         self.step.is_dirty = true;

@@ -11,6 +11,11 @@ const FAST_POINTS_MAX: f64 = 1e12;
 /// Distance from a tie below which the exact text decides; the error of the product is below 2.3e-4.
 const TIE_BAND: f64 = 1e-3;
 
+/// Largest price that `quick_points` gives.
+const QUICK_POINTS_MAX: u64 = 1_000_000_000_000;
+/// Distance from a whole number below which it is surely the nearest.
+const TIE_EDGE: f64 = 0.5 - TIE_BAND;
+
 /// A price before its symbol's digits are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Price {
@@ -43,7 +48,10 @@ impl Price {
     /// Takes a decimal; one that does not fit becomes `Invalid` or loses digits far below a point.
     pub fn from_decimal(decimal: Decimal) -> Self {
         if let Ok(mantissa) = i64::try_from(decimal.mantissa()) {
-            return Self::Exact { mantissa, scale: decimal.scale() };
+            return Self::Exact {
+                mantissa,
+                scale: decimal.scale(),
+            };
         }
         let mut mantissa = decimal.mantissa();
         let mut scale = decimal.scale();
@@ -98,11 +106,19 @@ fn float_points(value: f64, digits: u8) -> Option<i64> {
     let magnitude = scaled.abs();
     if magnitude < FAST_POINTS_MAX {
         let whole = integer_part(scaled);
-        #[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "below 1e12: exact")]
+        #[allow(
+            clippy::as_conversions,
+            clippy::cast_precision_loss,
+            reason = "below 1e12: exact"
+        )]
         let part = (scaled - whole as f64).abs();
         if (part - 0.5).abs() > TIE_BAND {
             let step = i64::from(part > 0.5);
-            return Some(if scaled < 0.0 { whole.wrapping_sub(step) } else { whole.wrapping_add(step) });
+            return Some(if scaled < 0.0 {
+                whole.wrapping_sub(step)
+            } else {
+                whole.wrapping_add(step)
+            });
         }
     }
     slow_float_points(value, digits)
@@ -114,28 +130,37 @@ pub fn power_of_ten(digits: u8) -> Option<f64> {
     POWERS.get(usize::from(digits)).copied()
 }
 
-/// Returns the points of a price whose symbol has `scale` = 10^digits, unless it stands near a tie, is
-/// huge, or is no number: then the exact way decides.
+/// Returns the points of a price above zero whose symbol has `scale` = 10^digits, unless it stands near a
+/// tie, is huge, or is no number: then the exact way decides.
 #[inline]
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the value is a whole number below 1e12")]
-pub fn quick_points(value: f64, scale: f64) -> Option<i64> {
-    // Adding and taking away 1.5 x 2^52 rounds to whole numbers in two additions.
+pub const fn quick_points(value: f64, scale: f64) -> Option<i64> {
+    // Adding 1.5 x 2^52 leaves the nearest whole number in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let scaled = value * scale;
-    let whole = scaled + ROUND - ROUND;
-    let is_clear = (scaled - whole).abs() < 0.5 - TIE_BAND && scaled.abs() < FAST_POINTS_MAX;
-    is_clear.then_some(whole as i64)
+    let shifted = scaled + ROUND;
+    let points = shifted.to_bits().wrapping_sub(ROUND.to_bits());
+    let error = scaled - (shifted - ROUND);
+    if points.wrapping_sub(1) < QUICK_POINTS_MAX && error < TIE_EDGE && error > -TIE_EDGE {
+        Some(points.cast_signed())
+    } else {
+        None
+    }
 }
 
 #[inline]
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a saturating, truncating cast is what is meant")]
+#[allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "a saturating, truncating cast is what is meant"
+)]
 fn integer_part(value: f64) -> i64 {
     value as i64
 }
 
 /// Powers of ten that are exact in f64.
-const POWERS: [f64; 13] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
+const POWERS: [f64; 13] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+];
 
 #[cold]
 fn slow_float_points(value: f64, digits: u8) -> Option<i64> {
@@ -156,7 +181,10 @@ struct Text {
 
 impl Default for Text {
     fn default() -> Self {
-        Self { bytes: [0; 40], length: 0 }
+        Self {
+            bytes: [0; 40],
+            length: 0,
+        }
     }
 }
 
@@ -169,7 +197,10 @@ impl Text {
 impl core::fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         let end = self.length.saturating_add(text.len());
-        let room = self.bytes.get_mut(self.length..end).ok_or(core::fmt::Error)?;
+        let room = self
+            .bytes
+            .get_mut(self.length..end)
+            .ok_or(core::fmt::Error)?;
         room.copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
@@ -208,6 +239,38 @@ mod tests {
     }
 
     #[test]
+    fn the_quick_way_gives_nothing_else_than_the_exact_way() {
+        let mut state: u64 = 88_172_645_463_325_252;
+        for _ in 0..200_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let text = format!("{}.{:06}", state % 3_000, state / 3_000 % 1_000_000);
+            let value: f64 = text.parse().unwrap();
+            for digits in [0u8, 2, 3, 5, 8] {
+                let quick = quick_points(value, power_of_ten(digits).unwrap());
+                let exact = Price::from_text(text.as_bytes()).unwrap().to_points(digits);
+                assert!(quick.is_none() || quick == exact, "{text} {digits}");
+            }
+        }
+        for value in [
+            f64::NAN,
+            f64::INFINITY,
+            -1.5,
+            0.0,
+            1e18,
+            1e300,
+            4.0e15,
+            -1e18,
+            5e-324,
+        ] {
+            assert_eq!(quick_points(value, 1.0), None, "{value}");
+        }
+        assert_eq!(quick_points(1.5, f64::NAN), None);
+        assert_eq!(quick_points(1e12, 1.0), Some(1_000_000_000_000));
+    }
+
+    #[test]
     fn invalid_and_huge_prices_have_no_points() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e308] {
             assert_eq!(Price::Float(value).to_points(5), None);
@@ -221,6 +284,9 @@ mod tests {
     fn long_texts_keep_their_tie_breaking_digits() {
         let price = Price::from_text(b"1.000005000000000000000000001").unwrap();
         assert_eq!(price.to_points(5), Some(100_001));
-        assert_eq!(Price::from_text(b"1.000005").unwrap().to_points(5), Some(100_000));
+        assert_eq!(
+            Price::from_text(b"1.000005").unwrap().to_points(5),
+            Some(100_000)
+        );
     }
 }

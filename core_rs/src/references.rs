@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::config::FINE_SCALE;
-use crate::names::Names;
 use crate::day::{Day, Peak};
 use crate::decimal::{Decimal, format_scaled};
 use crate::engine::Engine;
 use crate::error::CoreError;
+use crate::names::Names;
 use crate::types::Now;
 
 const VERSION: u32 = 1;
@@ -58,9 +58,18 @@ impl Engine {
         let accounts = self
             .accounts
             .iter()
-            .map(|account| (account.config.id.clone(), account.store(&self.names, self.now)))
+            .map(|account| {
+                (
+                    account.config.id.clone(),
+                    account.store(&self.names, self.now),
+                )
+            })
             .collect();
-        let file = File { version: VERSION, saved_ns: self.now.wall_ns, accounts };
+        let file = File {
+            version: VERSION,
+            saved_ns: self.now.wall_ns,
+            accounts,
+        };
         serde_json::to_vec(&file).map_err(|error| CoreError::State(error.to_string()))
     }
 
@@ -69,10 +78,16 @@ impl Engine {
     /// # Errors
     /// `CoreError::State` when the data is no such file, or an account's amounts are no numbers.
     pub fn load_references(&mut self, data: &[u8]) -> Result<(), CoreError> {
-        let file: File = serde_json::from_slice(data)
-            .map_err(|error| CoreError::State(format!("references must be this engine's JSON, was: {error}")))?;
+        let file: File = serde_json::from_slice(data).map_err(|error| {
+            CoreError::State(format!(
+                "references must be this engine's JSON, was: {error}"
+            ))
+        })?;
         if file.version != VERSION {
-            return Err(CoreError::State(format!("references.version must be {VERSION}, was {}", file.version)));
+            return Err(CoreError::State(format!(
+                "references.version must be {VERSION}, was {}",
+                file.version
+            )));
         }
         for (id, stored) in &file.accounts {
             stored.check(id)?;
@@ -86,7 +101,9 @@ impl Engine {
 
     /// Applies what was loaded.
     pub(crate) fn apply_stored(&mut self, now: Now) {
-        let Some(file) = self.stored.take() else { return };
+        let Some(file) = self.stored.take() else {
+            return;
+        };
         for account in &mut self.accounts {
             if let Some(stored) = file.accounts.get(&account.config.id) {
                 account.restore(stored, &self.names, now);
@@ -106,7 +123,9 @@ impl StoredAccount {
         }
         for text in texts {
             if Decimal::parse(text.as_bytes()).is_err() {
-                return Err(CoreError::State(format!("references.accounts.{id} must hold amounts, was {text}")));
+                return Err(CoreError::State(format!(
+                    "references.accounts.{id} must hold amounts, was {text}"
+                )));
             }
         }
         Ok(())
@@ -114,7 +133,10 @@ impl StoredAccount {
 }
 
 fn scaled(text: &str, places: u8) -> i128 {
-    Decimal::parse(text.as_bytes()).ok().and_then(|decimal| decimal.to_scaled(places)).unwrap_or(0)
+    Decimal::parse(text.as_bytes())
+        .ok()
+        .and_then(|decimal| decimal.to_scaled(places))
+        .unwrap_or(0)
 }
 
 fn fine_text(fine: i128) -> String {
@@ -137,12 +159,21 @@ impl Account {
         let scopes = self.scopes.iter().filter_map(|scope| {
             let name = self.losses.get(scope.loss)?.owner().scope.clone();
             let at_reference = format_scaled(scope.at_reference, digits);
-            Some((name, StoredScope { at_reference, realised: fine_text(scope.realised) }))
+            Some((
+                name,
+                StoredScope {
+                    at_reference,
+                    realised: fine_text(scope.realised),
+                },
+            ))
         });
         let baselines = (0u32..).zip(&self.symbols).filter_map(|(id, symbol)| {
             let window = symbol.spread.window();
-            let samples: Vec<(i64, i64)> =
-                window.samples().into_iter().map(|(at, spread)| (now.wall_at(at), spread)).collect();
+            let samples: Vec<(i64, i64)> = window
+                .samples()
+                .into_iter()
+                .map(|(at, spread)| (now.wall_at(at), spread))
+                .collect();
             (!samples.is_empty()).then(|| (names.name(id).to_string(), samples))
         });
         StoredAccount {
@@ -169,7 +200,11 @@ impl Account {
             self.restore_day(day, now);
         }
         for scope in &mut self.scopes {
-            let name = self.losses.get(scope.loss).map(|loss| loss.owner().scope.clone()).unwrap_or_default();
+            let name = self
+                .losses
+                .get(scope.loss)
+                .map(|loss| loss.owner().scope.clone())
+                .unwrap_or_default();
             if let Some(known) = stored.scopes.get(&name) {
                 scope.at_reference = scaled(&known.at_reference, digits);
                 scope.realised = scaled(&known.realised, FINE_SCALE);
@@ -178,9 +213,16 @@ impl Account {
         for (name, samples) in &stored.baselines {
             let id = names.lookup(name.as_bytes());
             let limits = &self.config.limits;
-            if let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) {
-                let fresh = samples.iter().map(|(at, spread)| (now.boot_at(*at), *spread));
-                symbol.spread.restore(fresh.filter(|(at, _)| *at <= now.boot_ns), limits);
+            if let Some(symbol) = usize::try_from(id)
+                .ok()
+                .and_then(|at| self.symbols.get_mut(at))
+            {
+                let fresh = samples
+                    .iter()
+                    .map(|(at, spread)| (now.boot_at(*at), *spread));
+                symbol
+                    .spread
+                    .restore(fresh.filter(|(at, _)| *at <= now.boot_ns), limits);
             }
         }
         self.refresh_all();
@@ -189,7 +231,9 @@ impl Account {
     /// A reference of a day that has ended since must be told anew; it is never guessed from the present.
     fn restore_day(&mut self, day: &StoredReference, now: Now) {
         let limits = &self.config.limits;
-        let ends = limits.rollover_zone.next_day_start(day.taken_ns, limits.rollover_time);
+        let ends = limits
+            .rollover_zone
+            .next_day_start(day.taken_ns, limits.rollover_time);
         if ends <= now.wall_ns {
             self.must_be_told = true;
             return;

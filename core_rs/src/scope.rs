@@ -6,8 +6,8 @@
 
 use crate::account::Account;
 use crate::config::{AccountConfig, Config};
-use crate::names::{Names, UNKNOWN};
 use crate::day::to_minor;
+use crate::names::{Names, UNKNOWN};
 use crate::triggers::loss::{LossTrigger, Owner, Reading, exceeds};
 use crate::types::{Code, Trigger};
 
@@ -48,36 +48,77 @@ impl Scope {
 }
 
 /// Builds the account's loss triggers: daily loss, total drawdown, strategies in config order, symbols by name.
-pub fn build(account: &AccountConfig, all: &Config, names: &Names) -> (Vec<LossTrigger>, Vec<Scope>) {
+pub fn build(
+    account: &AccountConfig,
+    all: &Config,
+    names: &Names,
+) -> (Vec<LossTrigger>, Vec<Scope>) {
     let limits = &account.limits;
-    let owner = |trigger, code, scope: String, number: u32, limit: &crate::config::Threshold| Owner {
-        trigger,
-        code,
-        scope,
-        rank: number.saturating_sub(1),
-        number,
-        limit: limit.clone(),
-        digits: account.currency_digits,
-    };
-    let daily = owner(Trigger::DailyLoss, Code::DailyLossExceedsMax, "account".into(), 0, &limits.daily_loss);
-    let drawdown =
-        owner(Trigger::TotalDrawdown, Code::TotalDrawdownExceedsMax, "account".into(), 1, &limits.total_drawdown);
+    let owner =
+        |trigger, code, scope: String, number: u32, limit: &crate::config::Threshold| Owner {
+            trigger,
+            code,
+            scope,
+            rank: number.saturating_sub(1),
+            number,
+            limit: limit.clone(),
+            digits: account.currency_digits,
+        };
+    let daily = owner(
+        Trigger::DailyLoss,
+        Code::DailyLossExceedsMax,
+        "account".into(),
+        0,
+        &limits.daily_loss,
+    );
+    let drawdown = owner(
+        Trigger::TotalDrawdown,
+        Code::TotalDrawdownExceedsMax,
+        "account".into(),
+        1,
+        &limits.total_drawdown,
+    );
     let mut losses = vec![LossTrigger::new(daily), LossTrigger::new(drawdown)];
     let mut scopes = Vec::new();
-    let mut symbols: Vec<_> = all.symbols.iter().filter(|symbol| symbol.daily_loss.is_some()).collect();
+    let mut symbols: Vec<_> = all
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.daily_loss.is_some())
+        .collect();
     symbols.sort_by(|a, b| a.name.cmp(&b.name));
     let strategies = all.strategies.iter().map(|strategy| {
-        (format!("strategy:{}", strategy.name), Members::Magic(strategy.magic.clone()), &strategy.daily_loss)
+        (
+            format!("strategy:{}", strategy.name),
+            Members::Magic(strategy.magic.clone()),
+            &strategy.daily_loss,
+        )
     });
     let symbols = symbols.into_iter().map(|symbol| {
         let id = names.lookup(symbol.name.as_bytes());
-        (format!("symbol:{}", symbol.name), Members::Symbol(id), &symbol.daily_loss)
+        (
+            format!("symbol:{}", symbol.name),
+            Members::Symbol(id),
+            &symbol.daily_loss,
+        )
     });
     for (scope, members, limit) in strategies.chain(symbols) {
         let Some(limit) = limit else { continue };
         let number = u32::try_from(losses.len()).unwrap_or(UNKNOWN);
-        scopes.push(Scope { members, loss: losses.len(), realised: 0, realised_reported: 0, floating_reported: 0, at_reference: 0 });
-        losses.push(LossTrigger::new(owner(Trigger::DailyLoss, Code::DailyLossExceedsMax, scope, number, limit)));
+        scopes.push(Scope {
+            members,
+            loss: losses.len(),
+            realised: 0,
+            realised_reported: 0,
+            floating_reported: 0,
+            at_reference: 0,
+        });
+        losses.push(LossTrigger::new(owner(
+            Trigger::DailyLoss,
+            Code::DailyLossExceedsMax,
+            scope,
+            number,
+            limit,
+        )));
     }
     (losses, scopes)
 }
@@ -96,8 +137,12 @@ impl Account {
     pub fn report_scopes(&mut self) {
         for scope in &mut self.scopes {
             scope.realised_reported = scope.realised;
-            let mine = self.book.iter().filter(|one| scope.contains(one.symbol, one.magic));
-            scope.floating_reported = mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
+            let mine = self
+                .book
+                .iter()
+                .filter(|one| scope.contains(one.symbol, one.magic));
+            scope.floating_reported =
+                mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
         }
     }
 
@@ -105,8 +150,12 @@ impl Account {
     pub fn take_scope_references(&mut self) {
         for at in 0..self.scopes.len() {
             if let Some(scope) = self.scopes.get_mut(at) {
-                let mine = self.book.iter().filter(|one| scope.contains(one.symbol, one.magic));
-                scope.floating_reported = mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
+                let mine = self
+                    .book
+                    .iter()
+                    .filter(|one| scope.contains(one.symbol, one.magic));
+                scope.floating_reported =
+                    mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
                 scope.realised = 0;
                 scope.realised_reported = 0;
             }
@@ -119,16 +168,30 @@ impl Account {
 
     /// Returns a scope's result in minor units.
     fn scope_result(&self, at: usize) -> i128 {
-        let Some(scope) = self.scopes.get(at) else { return 0 };
+        let Some(scope) = self.scopes.get(at) else {
+            return 0;
+        };
         let digits = self.config.currency_digits;
         if !self.is_trusted() {
-            return to_minor(scope.realised_reported.saturating_add(scope.floating_reported), digits);
+            return to_minor(
+                scope
+                    .realised_reported
+                    .saturating_add(scope.floating_reported),
+                digits,
+            );
         }
         let mut total = scope.realised;
         let mut sums: Vec<(u32, crate::book::Sums)> = Vec::new();
-        for position in self.book.iter().filter(|one| scope.contains(one.symbol, one.magic)) {
+        for position in self
+            .book
+            .iter()
+            .filter(|one| scope.contains(one.symbol, one.magic))
+        {
             total = total.saturating_add(position.carried);
-            match sums.iter_mut().find(|(symbol, _)| *symbol == position.symbol) {
+            match sums
+                .iter_mut()
+                .find(|(symbol, _)| *symbol == position.symbol)
+            {
                 Some((_, sum)) => sum.add(position),
                 None => {
                     let mut sum = crate::book::Sums::default();
@@ -148,9 +211,21 @@ impl Account {
         let scope = self.scopes.get(at)?;
         let reference = self.day.reference?;
         let limit = &self.losses.get(scope.loss)?.owner().limit;
-        let base = if self.config.limits.daily_base_is_initial { self.config.initial_minor } else { reference };
+        let base = if self.config.limits.daily_base_is_initial {
+            self.config.initial_minor
+        } else {
+            reference
+        };
         let loss = scope.at_reference.saturating_sub(self.scope_result(at));
         let breach = base <= 0 || exceeds(loss, base, limit, 100);
-        Some((scope.loss, Reading { loss, base, reference, breach }))
+        Some((
+            scope.loss,
+            Reading {
+                loss,
+                base,
+                reference,
+                breach,
+            },
+        ))
     }
 }

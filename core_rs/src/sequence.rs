@@ -38,7 +38,11 @@ impl Sequences {
             return Verdict::Old;
         }
         *entry = (epoch, seq);
-        if epoch == known_epoch && seq > known_seq.saturating_add(1) { Verdict::Gap } else { Verdict::Next }
+        if epoch == known_epoch && seq > known_seq.saturating_add(1) {
+            Verdict::Gap
+        } else {
+            Verdict::Next
+        }
     }
 }
 

@@ -32,7 +32,12 @@ pub struct Rule {
 impl Rule {
     /// Returns the rule of a market that never closes.
     pub fn always() -> Self {
-        Self { always: true, weekly: Vec::new(), holidays: Vec::new(), holiday_zone: Zone::utc() }
+        Self {
+            always: true,
+            weekly: Vec::new(),
+            holidays: Vec::new(),
+            holiday_zone: Zone::utc(),
+        }
     }
 
     /// Reads a session: `24x7`, `24x5`, `24x5_break`, or entries such as `Mon 09:00-17:30 Europe/Berlin`.
@@ -42,10 +47,18 @@ impl Rule {
     pub fn parse(entries: &[String], holidays: &[String]) -> Result<Self, String> {
         let mut dates = Vec::with_capacity(holidays.len());
         for text in holidays {
-            dates.push(text.parse::<Date>().map_err(|_| format!("must be a date like 2026-12-25, was {text}"))?);
+            dates.push(
+                text.parse::<Date>()
+                    .map_err(|_| format!("must be a date like 2026-12-25, was {text}"))?,
+            );
         }
         let new_york = Zone::named("America/New_York").ok_or("must find America/New_York")?;
-        let mut rule = Self { always: false, weekly: Vec::new(), holidays: dates, holiday_zone: Zone::utc() };
+        let mut rule = Self {
+            always: false,
+            weekly: Vec::new(),
+            holidays: dates,
+            holiday_zone: Zone::utc(),
+        };
         match entries {
             [word] if word == "24x7" => rule.always = true,
             [word] if word == "24x5" => rule.week(&new_york, 24 * 3600, 0),
@@ -80,7 +93,12 @@ impl Rule {
     }
 
     fn push(&mut self, zone: &Zone, weekday: i8, start_s: i64, end_s: i64) {
-        self.weekly.push(Weekly { zone: zone.clone(), weekday, start_s, end_s });
+        self.weekly.push(Weekly {
+            zone: zone.clone(),
+            weekday,
+            start_s,
+            end_s,
+        });
     }
 
     /// Adds the open intervals that touch `[from, to)` to a list.
@@ -148,11 +166,15 @@ fn local(zone: &Zone, date: Date, seconds: i64) -> i64 {
 fn parse_entry(entry: &str) -> Result<Weekly, String> {
     let fault = || format!("must be like \"Mon 09:00-17:30 Europe/Berlin\", was \"{entry}\"");
     let mut words = entry.split_whitespace();
-    let (Some(day), Some(range), Some(zone), None) = (words.next(), words.next(), words.next(), words.next())
+    let (Some(day), Some(range), Some(zone), None) =
+        (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(fault());
     };
-    let index = DAYS.iter().position(|name| *name == day).ok_or_else(fault)?;
+    let index = DAYS
+        .iter()
+        .position(|name| *name == day)
+        .ok_or_else(fault)?;
     let (start, end) = range.split_once('-').ok_or_else(fault)?;
     let start_s = parse_minutes(start).ok_or_else(fault)?;
     let end_s = parse_minutes(end).ok_or_else(fault)?;
@@ -161,14 +183,22 @@ fn parse_entry(entry: &str) -> Result<Weekly, String> {
         return Err(fault());
     }
     let weekday = i8::try_from(index).map_err(|_| fault())?;
-    Ok(Weekly { zone, weekday, start_s, end_s })
+    Ok(Weekly {
+        zone,
+        weekday,
+        start_s,
+        end_s,
+    })
 }
 
 fn parse_minutes(text: &str) -> Option<i64> {
     let (hour, minute) = text.split_once(':')?;
     let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
     let valid = (0..24).contains(&hour) && (0..60).contains(&minute) || (hour == 24 && minute == 0);
-    valid.then(|| hour.saturating_mul(3600).saturating_add(minute.saturating_mul(60)))
+    valid.then(|| {
+        hour.saturating_mul(3600)
+            .saturating_add(minute.saturating_mul(60))
+    })
 }
 
 /// One session, or the union of several, with the intervals around the last question kept.
@@ -184,7 +214,10 @@ impl Session {
     /// Returns the union of rules; without any rule it is always open.
     pub fn union(rules: Vec<Rule>) -> Self {
         let always = rules.is_empty() || rules.iter().any(Rule::is_always_open);
-        Self { rules: if always { Vec::new() } else { rules }, ..Self::default() }
+        Self {
+            rules: if always { Vec::new() } else { rules },
+            ..Self::default()
+        }
     }
 
     /// Returns whether the session never closes.
@@ -285,8 +318,14 @@ mod tests {
     #[test]
     fn forex_week_ends_on_friday_at_17_new_york() {
         let mut week = session(&["24x5"], &[]);
-        assert_eq!(week.at(ns("2014-05-02T20:59:59.999999999Z")), (true, ns("2014-05-02T21:00:00Z")));
-        assert_eq!(week.at(ns("2014-05-02T21:00:00Z")), (false, ns("2014-05-04T21:00:00Z")));
+        assert_eq!(
+            week.at(ns("2014-05-02T20:59:59.999999999Z")),
+            (true, ns("2014-05-02T21:00:00Z"))
+        );
+        assert_eq!(
+            week.at(ns("2014-05-02T21:00:00Z")),
+            (false, ns("2014-05-04T21:00:00Z"))
+        );
         assert!(week.at(ns("2014-05-04T21:00:00Z")).0);
         let gap = week.open_between(ns("2014-05-02T20:00:00Z"), ns("2014-05-04T22:00:00Z"));
         assert_eq!(gap, 2 * 3600 * NS_PER_S);
@@ -297,27 +336,51 @@ mod tests {
     #[test]
     fn gold_breaks_daily_from_17_to_18() {
         let mut week = session(&["24x5_break"], &[]);
-        assert_eq!(week.at(ns("2014-05-01T21:30:00Z")), (false, ns("2014-05-01T22:00:00Z")));
-        assert_eq!(week.at(ns("2014-05-04T21:30:00Z")), (false, ns("2014-05-04T22:00:00Z")));
+        assert_eq!(
+            week.at(ns("2014-05-01T21:30:00Z")),
+            (false, ns("2014-05-01T22:00:00Z"))
+        );
+        assert_eq!(
+            week.at(ns("2014-05-04T21:30:00Z")),
+            (false, ns("2014-05-04T22:00:00Z"))
+        );
         assert!(week.at(ns("2014-05-04T22:00:00Z")).0);
     }
 
     #[test]
     fn lists_and_holidays_are_local() {
-        let mut day = session(&["Mon 09:00-17:30 Europe/Berlin", "Tue 09:00-24:00 Europe/Berlin"], &["2024-07-01"]);
+        let mut day = session(
+            &[
+                "Mon 09:00-17:30 Europe/Berlin",
+                "Tue 09:00-24:00 Europe/Berlin",
+            ],
+            &["2024-07-01"],
+        );
         assert!(!day.at(ns("2024-07-01T08:00:00Z")).0);
         assert!(day.at(ns("2024-07-02T21:59:59Z")).0);
         assert!(!day.at(ns("2024-07-02T22:00:00Z")).0);
         assert!(day.at(ns("2024-07-08T07:00:00Z")).0);
         let mut always = session(&["24x7"], &["2024-07-01"]);
-        assert_eq!(always.at(ns("2024-07-01T12:00:00Z")), (false, ns("2024-07-02T00:00:00Z")));
+        assert_eq!(
+            always.at(ns("2024-07-01T12:00:00Z")),
+            (false, ns("2024-07-02T00:00:00Z"))
+        );
         assert!(always.at(ns("2024-07-02T00:00:00Z")).0);
     }
 
     #[test]
     fn faults_name_the_entry() {
-        for bad in ["Mon", "Mon 09:00-08:00 UTC", "Xyz 09:00-10:00 UTC", "Mon 09:00-10:00 No/Where"] {
-            assert!(Rule::parse(&[bad.to_string()], &[]).unwrap_err().contains(bad));
+        for bad in [
+            "Mon",
+            "Mon 09:00-08:00 UTC",
+            "Xyz 09:00-10:00 UTC",
+            "Mon 09:00-10:00 No/Where",
+        ] {
+            assert!(
+                Rule::parse(&[bad.to_string()], &[])
+                    .unwrap_err()
+                    .contains(bad)
+            );
         }
     }
 }

@@ -21,7 +21,14 @@ pub struct Spectrum {
 
 impl Default for Spectrum {
     fn default() -> Self {
-        Self { counts: vec![0; SIZES], blocks: [0; BLOCKS], wide: Vec::new(), narrow: 0, at: 0, below: 0 }
+        Self {
+            counts: vec![0; SIZES],
+            blocks: [0; BLOCKS],
+            wide: Vec::new(),
+            narrow: 0,
+            at: 0,
+            below: 0,
+        }
     }
 }
 
@@ -76,26 +83,44 @@ impl Spectrum {
     }
 
     fn count(&mut self, size: usize, is_more: bool) {
-        let step = |count: u32| if is_more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        let step = |count: u32| {
+            if is_more {
+                count.saturating_add(1)
+            } else {
+                count.saturating_sub(1)
+            }
+        };
         if let Some(count) = self.counts.get_mut(size) {
             *count = step(*count);
         }
         if let Some(count) = self.blocks.get_mut(size / BLOCK) {
             *count = step(*count);
         }
-        self.narrow = if is_more { self.narrow.saturating_add(1) } else { self.narrow.saturating_sub(1) };
+        self.narrow = if is_more {
+            self.narrow.saturating_add(1)
+        } else {
+            self.narrow.saturating_sub(1)
+        };
         if size < self.at {
-            self.below = if is_more { self.below.saturating_add(1) } else { self.below.saturating_sub(1) };
+            self.below = if is_more {
+                self.below.saturating_add(1)
+            } else {
+                self.below.saturating_sub(1)
+            };
         }
     }
 
     fn here(&self) -> usize {
-        self.counts.get(self.at).map_or(0, |count| usize::try_from(*count).unwrap_or(0))
+        self.counts
+            .get(self.at)
+            .map_or(0, |count| usize::try_from(*count).unwrap_or(0))
     }
 
     /// Moves to the size that holds the median.
     fn seek(&mut self) {
-        let Some(rank) = self.rank().filter(|rank| *rank < self.narrow) else { return };
+        let Some(rank) = self.rank().filter(|rank| *rank < self.narrow) else {
+            return;
+        };
         while self.below > rank {
             self.at = self.previous(self.at);
             self.below = self.below.saturating_sub(self.here());
@@ -111,7 +136,11 @@ impl Spectrum {
         let mut at = from;
         while at > 0 {
             let start = at.saturating_sub(1) / BLOCK * BLOCK;
-            if self.blocks.get(start / BLOCK).is_none_or(|count| *count == 0) {
+            if self
+                .blocks
+                .get(start / BLOCK)
+                .is_none_or(|count| *count == 0)
+            {
                 at = start;
                 continue;
             }
@@ -129,7 +158,10 @@ impl Spectrum {
     fn following(&self, from: usize) -> usize {
         let mut at = from.saturating_add(1);
         while at < SIZES {
-            let end = (at / BLOCK).saturating_add(1).saturating_mul(BLOCK).min(SIZES);
+            let end = (at / BLOCK)
+                .saturating_add(1)
+                .saturating_mul(BLOCK)
+                .min(SIZES);
             if self.blocks.get(at / BLOCK).is_none_or(|count| *count == 0) {
                 at = end;
                 continue;

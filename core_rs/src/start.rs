@@ -120,11 +120,19 @@ pub fn judge_start(
     boot: &str,
     template: &LatchHalt,
 ) -> Verdict {
-    let records: Vec<&LatchRecord> =
-        [&remembered.file, &remembered.row].into_iter().filter_map(Option::as_ref).collect();
+    let records: Vec<&LatchRecord> = [&remembered.file, &remembered.row]
+        .into_iter()
+        .filter_map(Option::as_ref)
+        .collect();
     // Of two with one number the file's is taken, as Python's max does.
-    let newest = records.iter().rev().max_by_key(|record| record.number).copied();
-    let resumed = newest.map(|record| record.resumed.clone()).unwrap_or_default();
+    let newest = records
+        .iter()
+        .rev()
+        .max_by_key(|record| record.number)
+        .copied();
+    let resumed = newest
+        .map(|record| record.resumed.clone())
+        .unwrap_or_default();
     let mut halts = union(&records);
     for (account, page) in pages {
         let found = [
@@ -137,14 +145,20 @@ pub fn judge_start(
             }),
         ];
         for halt in found.into_iter().flatten() {
-            halts.entry((halt.account.clone(), halt.scope.clone())).or_insert(halt);
+            halts
+                .entry((halt.account.clone(), halt.scope.clone()))
+                .or_insert(halt);
         }
     }
     Verdict {
         halts: halts.into_values().collect(),
-        pauses: newest.map(|record| record.pauses.clone()).unwrap_or_default(),
+        pauses: newest
+            .map(|record| record.pauses.clone())
+            .unwrap_or_default(),
         resumed,
-        scopes: newest.map(|record| record.scopes.clone()).unwrap_or_default(),
+        scopes: newest
+            .map(|record| record.scopes.clone())
+            .unwrap_or_default(),
         unacknowledged: unacknowledged(newest, pages, boot),
         number: newest.map_or(0, |record| record.number),
     }
@@ -153,11 +167,12 @@ pub fn judge_start(
 /// Returns the epoch of a run that starts at `wall_ns`: later than every run before it, whatever the
 /// wall clock was set to since. Gates refuse the words of a run that a later one has replaced.
 #[must_use]
-pub fn epoch_after(wall_ns: i64, remembered: &Remembered, pages: &[Found]) -> i64 {
-    let runs = [&remembered.file, &remembered.row].into_iter().flatten().map(|record| record.run);
-    let pages = pages.iter().filter_map(|(_, page)| page.as_ref()).map(|page| page.epoch);
-    let latest = runs.chain(pages).max().unwrap_or(i64::MIN);
-    wall_ns.max(latest.saturating_add(1))
+pub fn epoch_after(wall_ns: i64, remembered: &Remembered) -> i64 {
+    let runs = [&remembered.file, &remembered.row]
+        .into_iter()
+        .flatten()
+        .map(|record| record.run);
+    wall_ns.max(runs.max().unwrap_or(i64::MIN).saturating_add(1))
 }
 
 /// Returns every halt that any copy names; the earlier one where they name two.
@@ -184,11 +199,16 @@ fn found_on_page(
     template: &LatchHalt,
 ) -> Option<LatchHalt> {
     let page = page?;
-    let mut halt = LatchHalt { account: account.to_owned(), ..template.clone() };
+    let mut halt = LatchHalt {
+        account: account.to_owned(),
+        ..template.clone()
+    };
     if page.is_halted {
         "PAGE_HALTED".clone_into(&mut halt.code);
         // An id that was resumed already would not hold gates that know so: it gets a new one.
-        let is_spent = resumed.iter().any(|(owner, id)| owner == account && *id == page.halt_id);
+        let is_spent = resumed
+            .iter()
+            .any(|(owner, id)| owner == account && *id == page.halt_id);
         if !page.halt_id.is_empty() && !is_spent {
             page.halt_id.clone_into(&mut halt.id);
         }
@@ -223,18 +243,39 @@ fn unacknowledged(newest: Option<&LatchRecord>, pages: &[Found], boot: &str) -> 
     let Some(newest) = newest else {
         let is_known = pages.iter().any(|(_, page)| page.is_some());
         let text = "a halt page of this boot was found, and no storage that knows of its run";
-        return if is_known { text.to_owned() } else { String::new() };
+        return if is_known {
+            text.to_owned()
+        } else {
+            String::new()
+        };
     };
     if newest.is_clean {
         return String::new();
     }
     if newest.boot != boot || boot == NO_BOOT {
-        return "the run before did not end cleanly, and the host was started anew since".to_owned();
+        return "the run before did not end cleanly, and the host was started anew since"
+            .to_owned();
     }
-    let missing: Vec<&str> =
-        pages.iter().filter(|(_, page)| page.is_none()).map(|(name, _)| name.as_str()).collect();
+    // A page of another run was made or taken over by one that died before its mark was on disk. It says
+    // nothing of the page of the run that did run: that may have been gone already, and a halt with it.
+    let is_strange = |page: &FoundPage| page.epoch != newest.run;
+    if pages
+        .iter()
+        .filter_map(|(_, page)| page.as_ref())
+        .any(is_strange)
+    {
+        return "a start died before it was on disk, and what it found is not known".to_owned();
+    }
+    let missing: Vec<&str> = pages
+        .iter()
+        .filter(|(_, page)| page.is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
     if missing.is_empty() {
         return String::new();
     }
-    format!("the run before did not end cleanly, and no halt page was found of {}", missing.join(", "))
+    format!(
+        "the run before did not end cleanly, and no halt page was found of {}",
+        missing.join(", ")
+    )
 }

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
-use crate::names::Names;
 use crate::day::to_minor;
 use crate::decimal::{Decimal, div_ceil, format_scaled, pow10};
 use crate::decision::{ratio_text, seconds_text};
 use crate::engine::Engine;
+use crate::names::Names;
 use crate::triggers::price_input::BadCause;
 use crate::types::{Now, Status, Trigger};
 
@@ -20,13 +20,26 @@ impl Engine {
     pub fn status(&mut self) -> Vec<u8> {
         let now = self.now;
         let names = &self.names;
-        let accounts: Vec<Value> = self.accounts.iter_mut().map(|account| account_status(account, names, now)).collect();
+        let accounts: Vec<Value> = self
+            .accounts
+            .iter_mut()
+            .map(|account| account_status(account, names, now))
+            .collect();
         let counters = self.counters;
         let bad: Map<String, Value> = self
             .bad_by_publisher
             .iter()
             .map(|(publisher, count)| (self.publishers.name(*publisher).to_string(), json!(count)))
-            .map(|(name, count)| (if name.starts_with("feed:") { name } else { format!("feed:{name}") }, count))
+            .map(|(name, count)| {
+                (
+                    if name.starts_with("feed:") {
+                        name
+                    } else {
+                        format!("feed:{name}")
+                    },
+                    count,
+                )
+            })
             .collect();
         let document = json!({
             "index": self.index,
@@ -100,8 +113,13 @@ fn account_status(account: &mut Account, names: &Names, now: Now) -> Value {
 }
 
 fn distance(threshold: &str, value: Option<&str>) -> Option<String> {
-    let (limit, value) = (Decimal::parse(threshold.as_bytes()).ok()?, Decimal::parse(value?.as_bytes()).ok()?);
-    let left = limit.to_scaled(PLACES)?.checked_sub(value.to_scaled(PLACES)?)?;
+    let (limit, value) = (
+        Decimal::parse(threshold.as_bytes()).ok()?,
+        Decimal::parse(value?.as_bytes()).ok()?,
+    );
+    let left = limit
+        .to_scaled(PLACES)?
+        .checked_sub(value.to_scaled(PLACES)?)?;
     Some(format_scaled(left, PLACES))
 }
 
@@ -120,14 +138,27 @@ fn limits(account: &mut Account, now: Now) -> Value {
         } else {
             format!("{} {}", owner.trigger.name(), owner.scope)
         };
-        let value = reading.filter(|_| known).and_then(|reading| ratio_text(reading.loss, reading.base));
+        let value = reading
+            .filter(|_| known)
+            .and_then(|reading| ratio_text(reading.loss, reading.base));
         map.insert(name, limit(value, &owner.limit.text));
     }
-    let silence = account.sources.iter_mut().filter(|one| one.is_armed()).map(|one| one.silence(now)).max();
+    let silence = account
+        .sources
+        .iter_mut()
+        .filter(|one| one.is_armed())
+        .map(|one| one.silence(now))
+        .max();
     let text = account.config.limits.connection_lost.text.clone();
-    map.insert(Trigger::ConnectionLost.name().into(), limit(silence.map(seconds_text), &text));
+    map.insert(
+        Trigger::ConnectionLost.name().into(),
+        limit(silence.map(seconds_text), &text),
+    );
     let count = account.errors.count().to_string();
-    map.insert(Trigger::ErrorRate.name().into(), limit(Some(count), &account.config.limits.errors_text));
+    map.insert(
+        Trigger::ErrorRate.name().into(),
+        limit(Some(count), &account.config.limits.errors_text),
+    );
     let worst = account
         .symbols
         .iter()
@@ -156,31 +187,78 @@ fn states(account: &Account, names: &Names) -> Value {
             }));
         }
     }
-    let mut add = |trigger: Trigger, code: &str, status: Status, sticky: bool, symbol: Option<&str>, source: Option<&str>| {
+    let mut add = |trigger: Trigger,
+                   code: &str,
+                   status: Status,
+                   sticky: bool,
+                   symbol: Option<&str>,
+                   source: Option<&str>| {
         list.push(json!({
             "trigger": trigger.name(), "code": code, "scope": "account", "status": word(status),
             "sticky": sticky, "symbol": symbol, "source": source,
         }));
     };
-    for source in account.sources.iter().filter(|one| one.status() != Status::Clear) {
-        add(Trigger::ConnectionLost, "CONNECTION_LOST", source.status(), false, None, Some(source.name()));
+    for source in account
+        .sources
+        .iter()
+        .filter(|one| one.status() != Status::Clear)
+    {
+        add(
+            Trigger::ConnectionLost,
+            "CONNECTION_LOST",
+            source.status(),
+            false,
+            None,
+            Some(source.name()),
+        );
     }
     if account.errors.status() != Status::Clear {
-        add(Trigger::ErrorRate, "ERROR_RATE_EXCEEDS_MAX", account.errors.status(), account.errors.is_sticky(), None, None);
+        add(
+            Trigger::ErrorRate,
+            "ERROR_RATE_EXCEEDS_MAX",
+            account.errors.status(),
+            account.errors.is_sticky(),
+            None,
+            None,
+        );
     }
     for (id, symbol) in (0u32..).zip(&account.symbols) {
         let name = Some(names.name(id));
         if symbol.spread.status() != Status::Clear {
-            add(Trigger::PriceAnomaly, "SPREAD_EXCEEDS_MAX", Status::Paused, symbol.spread.is_sticky(), name, None);
+            add(
+                Trigger::PriceAnomaly,
+                "SPREAD_EXCEEDS_MAX",
+                Status::Paused,
+                symbol.spread.is_sticky(),
+                name,
+                None,
+            );
         }
         if symbol.suspect.is_some() {
-            add(Trigger::Input, "PRICE_JUMP", Status::Paused, false, name, None);
+            add(
+                Trigger::Input,
+                "PRICE_JUMP",
+                Status::Paused,
+                false,
+                name,
+                None,
+            );
         }
         if symbol.is_stale {
-            add(Trigger::Input, "PRICE_STALE", Status::Paused, false, name, None);
+            add(
+                Trigger::Input,
+                "PRICE_STALE",
+                Status::Paused,
+                false,
+                name,
+                None,
+            );
         }
     }
-    for (is_on, code) in [(account.is_untrusted, "EQUITY_UNTRUSTED"), (account.is_day_unknown, "DAY_START_UNKNOWN")] {
+    for (is_on, code) in [
+        (account.is_untrusted, "EQUITY_UNTRUSTED"),
+        (account.is_day_unknown, "DAY_START_UNKNOWN"),
+    ] {
         if is_on {
             add(Trigger::Input, code, Status::Paused, false, None, None);
         }
@@ -205,15 +283,28 @@ fn sources(account: &mut Account, now: Now) -> Value {
 fn symbols(account: &mut Account, names: &Names) -> Value {
     let mut rows = Vec::new();
     for id in 0..u32::try_from(account.symbols.len()).unwrap_or(0) {
-        let is_exposed = account.symbol(id).is_some_and(|symbol| !symbol.hot.sums.is_empty());
-        let trips = if is_exposed { [account.trip(id, 0), account.trip(id, 1)] } else { [None, None] };
-        let Some(symbol) = account.symbol(id) else { continue };
+        let is_exposed = account
+            .symbol(id)
+            .is_some_and(|symbol| !symbol.hot.sums.is_empty());
+        let trips = if is_exposed {
+            [account.trip(id, 0), account.trip(id, 1)]
+        } else {
+            [None, None]
+        };
+        let Some(symbol) = account.symbol(id) else {
+            continue;
+        };
         let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
         let price = |points: i64| format_scaled(i128::from(points), digits);
         let is_long = symbol.hot.sums.net_volume() > 0;
-        let side = |quote: crate::triggers::price_input::Quote| price(if is_long { quote.bid } else { quote.ask });
-        let bad: Map<String, Value> =
-            BadCause::ALL.iter().zip(symbol.bad).map(|(cause, count)| (cause.name().to_string(), json!(count))).collect();
+        let side = |quote: crate::triggers::price_input::Quote| {
+            price(if is_long { quote.bid } else { quote.ask })
+        };
+        let bad: Map<String, Value> = BadCause::ALL
+            .iter()
+            .zip(symbol.bad)
+            .map(|(cause, count)| (cause.name().to_string(), json!(count)))
+            .collect();
         rows.push(json!({
             "name": names.name(id),
             "digits": symbol.facts.as_ref().map(|facts| facts.digits),
@@ -240,10 +331,16 @@ fn symbols(account: &mut Account, names: &Names) -> Value {
 impl Account {
     /// Returns whether marked and reported equity differ by more than the configured share; it only alarms.
     pub fn diverges(&self) -> bool {
-        let gap = self.marked().saturating_sub(self.equity.reported).saturating_abs();
+        let gap = self
+            .marked()
+            .saturating_sub(self.equity.reported)
+            .saturating_abs();
         let share = self.config.limits.diverge_frac;
         let digits = self.config.currency_digits;
-        let (gap, reported) = (to_minor(gap, digits), to_minor(self.equity.reported, digits).saturating_abs());
+        let (gap, reported) = (
+            to_minor(gap, digits),
+            to_minor(self.equity.reported, digits).saturating_abs(),
+        );
         let unit = pow10(u32::from(share.scale())).unwrap_or(i128::MAX);
         gap.saturating_mul(unit) > share.mantissa().saturating_mul(reported)
     }

@@ -48,10 +48,10 @@ pub struct Hot {
     pub scale: f64,
     /// Bits of `need`.
     pub needs: u16,
-    /// Decimals of a price.
-    pub digits: u8,
     /// Whose stamp stands in `stamp`.
     pub publisher: u8,
+    /// Decimals of a price.
+    pub digits: u8,
     /// Number of the snapshot after which a tick was accepted.
     pub ticked: u32,
     /// Boot time of the last accepted tick or snapshot price; `i64::MIN` before any.
@@ -89,7 +89,14 @@ impl Hot {
     /// Returns the last accepted quote.
     #[inline]
     pub const fn accepted(&self) -> Option<Quote> {
-        if self.bid == 0 { None } else { Some(Quote { bid: self.bid, ask: self.ask }) }
+        if self.bid == 0 {
+            None
+        } else {
+            Some(Quote {
+                bid: self.bid,
+                ask: self.ask,
+            })
+        }
     }
 }
 
@@ -141,7 +148,9 @@ impl Symbol {
         };
         Self {
             hot: Hot::default(),
-            file: config.map(|symbol| symbol.facts.clone()).unwrap_or_default(),
+            file: config
+                .map(|symbol| symbol.facts.clone())
+                .unwrap_or_default(),
             terminal: FactLayer::default(),
             facts: None,
             session: Session::union(vec![rule.clone()]),
@@ -167,7 +176,11 @@ impl Symbol {
         if let Some(slot) = self.stamps.get_mut(usize::from(self.hot.publisher)) {
             *slot = self.hot.stamp;
         }
-        self.hot.stamp = self.stamps.get(usize::from(publisher)).copied().unwrap_or(i64::MIN);
+        self.hot.stamp = self
+            .stamps
+            .get(usize::from(publisher))
+            .copied()
+            .unwrap_or(i64::MIN);
         self.hot.publisher = publisher;
     }
 
@@ -177,7 +190,10 @@ impl Symbol {
         let is_exposed = !self.hot.sums.is_empty();
         self.hot.needs = bit(self.facts.is_none() || self.hot.bid == 0, need::FIRST)
             | bit(self.suspect.is_some(), need::SUSPECT)
-            | bit(self.spread.status() != Status::Clear || self.spread.is_counting(), need::SPREAD)
+            | bit(
+                self.spread.status() != Status::Clear || self.spread.is_counting(),
+                need::SPREAD,
+            )
             | bit(self.is_stale, need::STALE)
             | bit(!self.leg_of.is_empty(), need::LEG)
             | bit(is_exposed && !is_exact, need::CONVERT)

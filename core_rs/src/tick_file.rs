@@ -38,15 +38,36 @@ pub struct Parsed {
 ///
 /// # Errors
 /// `CoreError::Argument` for an unknown kind or a missing or wrong date.
-pub fn parse(kind: &str, name: &str, data: &[u8], date: Option<&str>, digits: u8) -> Result<Parsed, CoreError> {
+pub fn parse(
+    kind: &str,
+    name: &str,
+    data: &[u8],
+    date: Option<&str>,
+    digits: u8,
+) -> Result<Parsed, CoreError> {
     let midnight = match date {
         Some(text) => Some(midnight_ns(text)?),
         None => None,
     };
-    let need_date = || midnight.ok_or_else(|| CoreError::Argument(format!("{name} must have a date like 20140501 in its name, had none")));
-    let mut file = File { name, rows: Vec::with_capacity(data.len() / 24), last_ns: i64::MIN };
+    let need_date = || {
+        midnight.ok_or_else(|| {
+            CoreError::Argument(format!(
+                "{name} must have a date like 20140501 in its name, had none"
+            ))
+        })
+    };
+    let mut file = File {
+        name,
+        rows: Vec::with_capacity(data.len() / 24),
+        last_ns: i64::MIN,
+    };
     let outcome = match kind {
-        "oanda" => file.lines(data, &mut Oanda { midnight: need_date()? }),
+        "oanda" => file.lines(
+            data,
+            &mut Oanda {
+                midnight: need_date()?,
+            },
+        ),
         "bookticker" => file.lines(data, &mut BookTicker),
         "mt5csv" => file.lines(data, &mut Mt5Csv::default()),
         "dukascopy" => match midnight {
@@ -58,7 +79,10 @@ pub fn parse(kind: &str, name: &str, data: &[u8], date: Option<&str>, digits: u8
             return Err(CoreError::Argument(text));
         }
     };
-    Ok(Parsed { rows: file.rows, fault: outcome.err() })
+    Ok(Parsed {
+        rows: file.rows,
+        fault: outcome.err(),
+    })
 }
 
 /// What one line of a format says: a row, a header, or a fault in a field.
@@ -101,40 +125,71 @@ impl File<'_> {
                 let bytes = record.get(from..).and_then(|tail| tail.first_chunk::<4>());
                 bytes.map_or(0, |bytes| i64::from(u32::from_be_bytes(*bytes)))
             };
-            let price = |points: i64| Price::Exact { mantissa: points, scale: digits };
+            let price = |points: i64| Price::Exact {
+                mantissa: points,
+                scale: digits,
+            };
             let t_ns = hour_ns.saturating_add(word(0).saturating_mul(NS_PER_MS));
             self.push(t_ns, price(word(8)), price(word(4)), number)?;
         }
         if rest.is_empty() {
             return Ok(());
         }
-        Err(self.fault(number.saturating_add(1), format!("record must have {BI5_RECORD} bytes, was {}", rest.len())))
+        Err(self.fault(
+            number.saturating_add(1),
+            format!("record must have {BI5_RECORD} bytes, was {}", rest.len()),
+        ))
     }
 
     fn push(&mut self, t_ns: i64, bid: Price, ask: Price, line: u64) -> Result<(), CoreError> {
         if t_ns < self.last_ns {
-            return Err(self.fault(line, format!("t_ns must not go back, was {t_ns} after {}", self.last_ns)));
+            return Err(self.fault(
+                line,
+                format!("t_ns must not go back, was {t_ns} after {}", self.last_ns),
+            ));
         }
         self.last_ns = t_ns;
-        self.rows.push(RawTick { t_ns, bid, ask, line });
+        self.rows.push(RawTick {
+            t_ns,
+            bid,
+            ask,
+            line,
+        });
         Ok(())
     }
 
     fn fault(&self, line: u64, text: String) -> CoreError {
-        CoreError::Input { file: self.name.to_string(), line, text }
+        CoreError::Input {
+            file: self.name.to_string(),
+            line,
+            text,
+        }
     }
 }
 
 fn field<'a>(fields: &mut impl Iterator<Item = &'a [u8]>, name: &str) -> Result<&'a [u8], String> {
-    fields.next().map(<[u8]>::trim_ascii).ok_or_else(|| format!("{name} must be there, was missing"))
+    fields
+        .next()
+        .map(<[u8]>::trim_ascii)
+        .ok_or_else(|| format!("{name} must be there, was missing"))
 }
 
 fn price(text: &[u8], name: &str) -> Result<Price, String> {
-    Price::from_text(text).map_err(|_| format!("{name} must be a number, was {}", String::from_utf8_lossy(text)))
+    Price::from_text(text).map_err(|_| {
+        format!(
+            "{name} must be a number, was {}",
+            String::from_utf8_lossy(text)
+        )
+    })
 }
 
 fn number(text: &[u8], name: &str) -> Result<Decimal, String> {
-    Decimal::parse(text).map_err(|_| format!("{name} must be a number, was {}", String::from_utf8_lossy(text)))
+    Decimal::parse(text).map_err(|_| {
+        format!(
+            "{name} must be a number, was {}",
+            String::from_utf8_lossy(text)
+        )
+    })
 }
 
 /// Milliseconds since midnight with decimals, bid, ask; without a header.
@@ -146,9 +201,16 @@ impl Format for Oanda {
     fn read(&mut self, line: &[u8], _: u64) -> Result<Option<(i64, Price, Price)>, String> {
         let mut fields = line.split(|byte| *byte == b',');
         let ms = field(&mut fields, "milliseconds")?;
-        let ns = number(ms, "milliseconds")?.to_scaled(6).and_then(|ns| i64::try_from(ns).ok());
+        let ns = number(ms, "milliseconds")?
+            .to_scaled(6)
+            .and_then(|ns| i64::try_from(ns).ok());
         let ns = ns.filter(|ns| (0..=2 * 86_400 * NS_PER_S).contains(ns));
-        let ns = ns.ok_or_else(|| format!("milliseconds must be within the day, was {}", String::from_utf8_lossy(ms)))?;
+        let ns = ns.ok_or_else(|| {
+            format!(
+                "milliseconds must be within the day, was {}",
+                String::from_utf8_lossy(ms)
+            )
+        })?;
         let bid = price(field(&mut fields, "bid")?, "bid")?;
         let ask = price(field(&mut fields, "ask")?, "ask")?;
         Ok(Some((self.midnight.saturating_add(ns), bid, ask)))
@@ -165,8 +227,15 @@ impl Format for BookTicker {
         }
         let mut fields = line.split(|byte| *byte == b',');
         let text = field(&mut fields, "recv_ns")?;
-        let t_ns = number(text, "recv_ns")?.to_scaled_exact(0).and_then(|ns| i64::try_from(ns).ok());
-        let t_ns = t_ns.ok_or_else(|| format!("recv_ns must be nanoseconds, was {}", String::from_utf8_lossy(text)))?;
+        let t_ns = number(text, "recv_ns")?
+            .to_scaled_exact(0)
+            .and_then(|ns| i64::try_from(ns).ok());
+        let t_ns = t_ns.ok_or_else(|| {
+            format!(
+                "recv_ns must be nanoseconds, was {}",
+                String::from_utf8_lossy(text)
+            )
+        })?;
         let bid = price(field(&mut fields, "bid")?, "bid")?;
         field(&mut fields, "bid_qty")?;
         let ask = price(field(&mut fields, "ask")?, "ask")?;
@@ -192,7 +261,13 @@ impl Format for Mt5Csv {
         let t_ns = date_ns(date, b'.')
             .zip(time_ns(time))
             .map(|(date, time)| date.saturating_add(time))
-            .ok_or_else(|| format!("<DATE> <TIME> must be like 2024.05.01 00:00:01.123, was {} {}", String::from_utf8_lossy(date), String::from_utf8_lossy(time)))?;
+            .ok_or_else(|| {
+                format!(
+                    "<DATE> <TIME> must be like 2024.05.01 00:00:01.123, was {} {}",
+                    String::from_utf8_lossy(date),
+                    String::from_utf8_lossy(time)
+                )
+            })?;
         let bid = field(&mut fields, "<BID>")?;
         let ask = field(&mut fields, "<ASK>")?;
         if !bid.is_empty() {
@@ -215,7 +290,12 @@ impl Format for DukascopyCsv {
         }
         let mut fields = line.split(|byte| *byte == b',');
         let stamp = field(&mut fields, "Gmt time")?;
-        let t_ns = gmt_ns(stamp).ok_or_else(|| format!("Gmt time must be like 01.05.2014 00:00:00.292, was {}", String::from_utf8_lossy(stamp)))?;
+        let t_ns = gmt_ns(stamp).ok_or_else(|| {
+            format!(
+                "Gmt time must be like 01.05.2014 00:00:00.292, was {}",
+                String::from_utf8_lossy(stamp)
+            )
+        })?;
         let ask = price(field(&mut fields, "Ask")?, "Ask")?;
         let bid = price(field(&mut fields, "Bid")?, "Bid")?;
         Ok(Some((t_ns, bid, ask)))
@@ -226,18 +306,31 @@ fn gmt_ns(text: &[u8]) -> Option<i64> {
     let at = text.iter().position(|byte| *byte == b' ')?;
     let (date, time) = text.split_at_checked(at)?;
     let mut parts = date.split(|byte| *byte == b'.');
-    let (day, month, year) = (digits(parts.next()?)?, digits(parts.next()?)?, digits(parts.next()?)?);
+    let (day, month, year) = (
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+    );
     day_ns(year, month, day)?.checked_add(time_ns(time.trim_ascii())?)
 }
 
 fn date_ns(text: &[u8], separator: u8) -> Option<i64> {
     let mut parts = text.split(|byte| *byte == separator);
-    let (year, month, day) = (digits(parts.next()?)?, digits(parts.next()?)?, digits(parts.next()?)?);
+    let (year, month, day) = (
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+        digits(parts.next()?)?,
+    );
     day_ns(year, month, day)
 }
 
 fn day_ns(year: i64, month: i64, day: i64) -> Option<i64> {
-    let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let date = Date::new(
+        i16::try_from(year).ok()?,
+        i8::try_from(month).ok()?,
+        i8::try_from(day).ok()?,
+    )
+    .ok()?;
     let epoch = Date::new(1970, 1, 1).ok()?;
     let days = date.duration_since(epoch).as_secs() / 86_400;
     days.checked_mul(86_400)?.checked_mul(NS_PER_S)
@@ -247,27 +340,45 @@ fn time_ns(text: &[u8]) -> Option<i64> {
     let mut parts = text.split(|byte| *byte == b':');
     let (hour, minute) = (digits(parts.next()?)?, digits(parts.next()?)?);
     let second = Decimal::parse(parts.next()?).ok()?.to_scaled_exact(9)?;
-    let second = i64::try_from(second).ok().filter(|ns| (0..=60 * NS_PER_S).contains(ns))?;
+    let second = i64::try_from(second)
+        .ok()
+        .filter(|ns| (0..=60 * NS_PER_S).contains(ns))?;
     if hour > 24 || minute > 59 {
         return None;
     }
-    Some(hour.saturating_mul(3600).saturating_add(minute.saturating_mul(60)).saturating_mul(NS_PER_S).saturating_add(second))
+    Some(
+        hour.saturating_mul(3600)
+            .saturating_add(minute.saturating_mul(60))
+            .saturating_mul(NS_PER_S)
+            .saturating_add(second),
+    )
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
     if text.is_empty() || text.len() > 9 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(text.iter().fold(0, |sum: i64, byte| sum.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0')))))
+    Some(text.iter().fold(0, |sum: i64, byte| {
+        sum.wrapping_mul(10)
+            .wrapping_add(i64::from(byte.wrapping_sub(b'0')))
+    }))
 }
 
 /// Reads `20140501`, or `2014050113` with the hour of a binary file; dashes do not matter.
 fn midnight_ns(text: &str) -> Result<i64, CoreError> {
-    let fault = || CoreError::Argument(format!("date must be like 20140501 or 2014050113, was {text}"));
+    let fault = || {
+        CoreError::Argument(format!(
+            "date must be like 20140501 or 2014050113, was {text}"
+        ))
+    };
     let plain: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
     let (date, hour) = plain.split_at_checked(8).ok_or_else(fault)?;
     let value = digits(date).ok_or_else(fault)?;
-    let hour = if hour.is_empty() { 0 } else { digits(hour).filter(|hour| *hour < 24).ok_or_else(fault)? };
+    let hour = if hour.is_empty() {
+        0
+    } else {
+        digits(hour).filter(|hour| *hour < 24).ok_or_else(fault)?
+    };
     let day = day_ns(value / 10_000, value / 100 % 100, value % 100).ok_or_else(fault)?;
     Ok(day.saturating_add(hour.saturating_mul(3600 * NS_PER_S)))
 }

@@ -1,11 +1,11 @@
 //! Recorded tick files, merged in time order; at one instant in the order in which they were given.
 
 use crate::account::Account;
-use crate::names::UNKNOWN;
+use crate::dispatch::Quoted;
 use crate::engine::Engine;
 use crate::error::CoreError;
+use crate::names::UNKNOWN;
 use crate::tick_file::{Parsed, RawTick, parse};
-use crate::dispatch::Quoted;
 use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
 
@@ -51,14 +51,31 @@ impl Engine {
     ///
     /// # Errors
     /// `CoreError::Argument` for an unknown kind or a missing date.
-    pub fn add_tick_file(&mut self, kind: &str, symbol: &str, name: &str, data: &[u8], date: Option<&str>) -> Result<usize, CoreError> {
+    pub fn add_tick_file(
+        &mut self,
+        kind: &str,
+        symbol: &str,
+        name: &str,
+        data: &[u8],
+        date: Option<&str>,
+    ) -> Result<usize, CoreError> {
         let id = self.names.lookup(symbol.as_bytes());
-        let facts = self.accounts.first().and_then(|account| account.symbol(id)?.facts.as_ref());
+        let facts = self
+            .accounts
+            .first()
+            .and_then(|account| account.symbol(id)?.facts.as_ref());
         let digits = facts.map_or(5, |facts| facts.digits);
         let Parsed { rows, fault } = parse(kind, name, data, date, digits)?;
         let source = self.register_source(name);
         let count = rows.len();
-        self.files.files.push(TickFile { symbol: id, symbol_name: symbol.to_string(), source, rows, next: 0, fault });
+        self.files.files.push(TickFile {
+            symbol: id,
+            symbol_name: symbol.to_string(),
+            source,
+            rows,
+            next: 0,
+            fault,
+        });
         Ok(count)
     }
 
@@ -69,8 +86,13 @@ impl Engine {
     pub fn run_tick_files(&mut self, until: Until, max: usize) -> Result<usize, CoreError> {
         let mut count = 0;
         while count < max {
-            let Some((at, t_ns)) = self.earliest() else { break };
-            if until.t_ns.is_some_and(|limit| (t_ns, at) >= (limit, until.order)) {
+            let Some((at, t_ns)) = self.earliest() else {
+                break;
+            };
+            if until
+                .t_ns
+                .is_some_and(|limit| (t_ns, at) >= (limit, until.order))
+            {
                 break;
             }
             self.run_file_row(at)?;
@@ -93,7 +115,9 @@ impl Engine {
     }
 
     fn run_file_row(&mut self, at: usize) -> Result<(), CoreError> {
-        let Some(file) = self.files.files.get_mut(at) else { return Ok(()) };
+        let Some(file) = self.files.files.get_mut(at) else {
+            return Ok(());
+        };
         let Some(raw) = file.rows.get(file.next).copied() else {
             return file.fault.take().map_or(Ok(()), Err);
         };
@@ -102,22 +126,53 @@ impl Engine {
         }
         file.next = file.next.saturating_add(1);
         let symbol = file.symbol;
-        let now = Now { wall_ns: raw.t_ns, boot_ns: raw.t_ns };
-        let origin = Origin { source: file.source, line: raw.line };
+        let now = Now {
+            wall_ns: raw.t_ns,
+            boot_ns: raw.t_ns,
+        };
+        let origin = Origin {
+            source: file.source,
+            line: raw.line,
+        };
         self.index = self.index.saturating_add(1);
         self.move_clock(now, origin);
-        let has_facts =
-            |account: &Account| account.symbol(symbol).is_some_and(|symbol| symbol.facts.is_some());
+        let has_facts = |account: &Account| {
+            account
+                .symbol(symbol)
+                .is_some_and(|symbol| symbol.facts.is_some())
+        };
         if !self.accounts.iter().all(has_facts) {
-            let name = self.files.files.get(at).map_or("", |file| file.symbol_name.as_str());
+            let name = self
+                .files
+                .files
+                .get(at)
+                .map_or("", |file| file.symbol_name.as_str());
             return Err(CoreError::config(format!(
                 "symbol {name} must have digits in [[symbol]] or a symbol line, had none"
             )));
         }
-        let row = TickRow { bid: f64::NAN, ask: f64::NAN, stamp: raw.t_ns, symbol, exact: 1 };
-        let prices = ExactQuote { bid: raw.bid, ask: raw.ask };
+        let row = TickRow {
+            bid: f64::NAN,
+            ask: f64::NAN,
+            stamp: raw.t_ns,
+            symbol,
+            exact: 1,
+        };
+        let prices = ExactQuote {
+            bid: raw.bid,
+            ask: raw.ask,
+        };
         self.counters.ticks = self.counters.ticks.saturating_add(1);
-        self.run_row(&Quoted { row: &row, prices, publisher: 0 }, None, now, origin);
+        self.run_row(
+            &Quoted {
+                row: &row,
+                prices,
+                publisher: 0,
+            },
+            None,
+            now,
+            origin,
+        );
         self.refresh_due();
         Ok(())
     }

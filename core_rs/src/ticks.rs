@@ -2,9 +2,9 @@
 
 use crate::account::Account;
 use crate::context::Context;
-use crate::names::UNKNOWN;
 use crate::deadline::Due;
 use crate::decision::Finding;
+use crate::names::UNKNOWN;
 use crate::price::{Price, quick_points};
 use crate::symbol::need;
 use crate::triggers::price_anomaly;
@@ -40,7 +40,10 @@ impl TickRow {
     pub fn prices(&self, exact: &[ExactQuote]) -> ExactQuote {
         let place = usize::try_from(self.exact).unwrap_or(0);
         let known = place.checked_sub(1).and_then(|at| exact.get(at)).copied();
-        known.unwrap_or(ExactQuote { bid: Price::Float(self.bid), ask: Price::Float(self.ask) })
+        known.unwrap_or(ExactQuote {
+            bid: Price::Float(self.bid),
+            ask: Price::Float(self.ask),
+        })
     }
 }
 
@@ -61,9 +64,12 @@ impl Account {
     #[inline]
     pub fn on_plain_tick(&mut self, row: &TickRow, publisher: u8, now_boot_ns: i64) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
-        let Some(symbol) = self.symbols.get(place) else { return false };
+        let Some(symbol) = self.symbols.get(place) else {
+            return false;
+        };
         let scale = symbol.hot.scale;
-        let (Some(bid), Some(ask)) = (quick_points(row.bid, scale), quick_points(row.ask, scale)) else {
+        let (Some(bid), Some(ask)) = (quick_points(row.bid, scale), quick_points(row.ask, scale))
+        else {
             return false;
         };
         self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
@@ -71,9 +77,18 @@ impl Account {
 
     /// Takes a tick with exact prices the short way, see `on_plain_quote`.
     #[inline]
-    pub fn on_plain_exact(&mut self, row: &TickRow, prices: ExactQuote, publisher: u8, now_boot_ns: i64) -> bool {
-        let Some(digits) = self.symbol(row.symbol).map(|symbol| symbol.hot.digits) else { return false };
-        let (Some(bid), Some(ask)) = (prices.bid.to_points(digits), prices.ask.to_points(digits)) else {
+    pub fn on_plain_exact(
+        &mut self,
+        row: &TickRow,
+        prices: ExactQuote,
+        publisher: u8,
+        now_boot_ns: i64,
+    ) -> bool {
+        let Some(digits) = self.symbol(row.symbol).map(|symbol| symbol.hot.digits) else {
+            return false;
+        };
+        let (Some(bid), Some(ask)) = (prices.bid.to_points(digits), prices.ask.to_points(digits))
+        else {
             return false;
         };
         self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
@@ -82,49 +97,75 @@ impl Account {
     /// Takes an ordinary quote the short way: valid, no jump, an ordinary spread, exact profit within bounds
     /// in which no limit changes. Returns false, with nothing changed that matters, for any other.
     #[inline]
-    fn on_plain_quote(&mut self, row: &TickRow, quote: Quote, publisher: u8, now_boot_ns: i64) -> bool {
+    fn on_plain_quote(
+        &mut self,
+        row: &TickRow,
+        quote: Quote,
+        publisher: u8,
+        now_boot_ns: i64,
+    ) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
-        let Some(symbol) = self.symbols.get_mut(place) else { return false };
+        let Some(symbol) = self.symbols.get_mut(place) else {
+            return false;
+        };
         let hot = &mut symbol.hot;
-        let last = Quote { bid: hot.bid, ask: hot.ask };
+        let last = Quote {
+            bid: hot.bid,
+            ask: hot.ask,
+        };
         let is_plain = hot.needs & !need::EXPOSED == 0
             && hot.publisher == publisher
+            && hot.ticked == self.equity.snapshots
             && row.stamp >= hot.stamp
             && quote.bid > 0
             && quote.bid <= quote.ask
             && quote.spread() <= hot.anomalous_above
-            && self.jump_limit.surely_holds(quote.double_mid(), last.double_mid());
+            && self
+                .jump_limit
+                .surely_holds(quote.double_mid(), last.double_mid());
         if !is_plain {
             return false;
         }
-        let (mut part, mut floating) = (hot.part, self.equity.floating);
+        let mut moved = 0;
         if hot.needs == need::EXPOSED {
-            part = hot.sums.change(quote).wrapping_mul(i128::from(hot.unit));
-            floating = floating.wrapping_sub(hot.part).wrapping_add(part);
-            let marked = self.equity.anchor.wrapping_add(floating);
-            if marked <= self.inert.0 || marked >= self.inert.1 {
+            let Some(change) = hot.sums.change_between(last, quote) else {
+                return false;
+            };
+            moved = i128::from(change).wrapping_mul(i128::from(hot.unit));
+            let floating = self.equity.floating.wrapping_add(moved);
+            if floating <= self.inert.0 || floating >= self.inert.1 {
                 return false;
             }
         }
         if now_boot_ns >= hot.slow_from {
-            if !symbol.spread.on_plain_tick(now_boot_ns, quote.spread(), &self.config.limits) {
+            if !symbol
+                .spread
+                .on_plain_tick(now_boot_ns, quote.spread(), &self.config.limits)
+            {
                 return false;
             }
             hot.anomalous_above = symbol.spread.anomalous_above();
             hot.slow_from = symbol.spread.slow_from();
         }
-        hot.part = part;
-        self.equity.floating = floating;
+        if moved != 0 {
+            hot.part = hot.part.wrapping_add(moved);
+            self.equity.floating = self.equity.floating.wrapping_add(moved);
+        }
         hot.bid = quote.bid;
         hot.ask = quote.ask;
         hot.stamp = row.stamp;
         hot.priced_at = now_boot_ns;
-        hot.ticked = self.equity.snapshots;
         true
     }
 
     /// Takes any tick. Returns whether it was valid.
-    pub fn on_tick(&mut self, row: &TickRow, prices: ExactQuote, publisher: u8, ctx: &mut Context<'_>) -> bool {
+    pub fn on_tick(
+        &mut self,
+        row: &TickRow,
+        prices: ExactQuote,
+        publisher: u8,
+        ctx: &mut Context<'_>,
+    ) -> bool {
         let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
         let Some(symbol) = self.symbols.get_mut(place) else {
             return self.bad_tick(row.symbol, BadCause::Unknown, ctx);
@@ -133,14 +174,23 @@ impl Account {
             return self.bad_tick(row.symbol, BadCause::Unknown, ctx);
         };
         symbol.switch_publisher(publisher);
-        let checked =
-            price_input::check(prices.bid.to_points(digits), prices.ask.to_points(digits), row.stamp, symbol.hot.stamp);
+        let checked = price_input::check(
+            prices.bid.to_points(digits),
+            prices.ask.to_points(digits),
+            row.stamp,
+            symbol.hot.stamp,
+        );
         let quote = match checked {
             Ok(quote) => quote,
             Err(cause) => return self.bad_tick(row.symbol, cause, ctx),
         };
         symbol.hot.stamp = row.stamp;
-        match price_input::take(quote, symbol.hot.accepted(), &mut symbol.suspect, &self.jump_limit) {
+        match price_input::take(
+            quote,
+            symbol.hot.accepted(),
+            &mut symbol.suspect,
+            &self.jump_limit,
+        ) {
             Verdict::Accept => self.accept(row.symbol, quote, ctx),
             verdict @ (Verdict::AcceptResolved | Verdict::SuspectFirst | Verdict::SuspectNext) => {
                 self.on_suspicion(row.symbol, quote, verdict, ctx);
@@ -155,7 +205,10 @@ impl Account {
         if id == UNKNOWN {
             self.unknown_ticks = self.unknown_ticks.saturating_add(1);
         } else if let Some(symbol) = self.symbol_mut(id) {
-            let place = BadCause::ALL.iter().position(|one| *one == cause).unwrap_or(0);
+            let place = BadCause::ALL
+                .iter()
+                .position(|one| *one == cause)
+                .unwrap_or(0);
             if let Some(counter) = symbol.bad.get_mut(place) {
                 *counter = counter.saturating_add(1);
             }
@@ -168,11 +221,18 @@ impl Account {
     fn on_suspicion(&mut self, id: u32, quote: Quote, verdict: Verdict, ctx: &mut Context<'_>) {
         match verdict {
             Verdict::SuspectFirst => {
-                let due = ctx.now.boot_ns.saturating_add(self.config.limits.jump_confirm_ns);
-                if let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) {
+                let due = ctx
+                    .now
+                    .boot_ns
+                    .saturating_add(self.config.limits.jump_confirm_ns);
+                if let Some(symbol) = usize::try_from(id)
+                    .ok()
+                    .and_then(|at| self.symbols.get_mut(at))
+                {
                     symbol.jump.set(&mut self.queue, Due::Jump(id), due);
                 }
-                ctx.out.push(about_symbol(Action::Pause, Code::PriceJump, id, ctx));
+                ctx.out
+                    .push(about_symbol(Action::Pause, Code::PriceJump, id, ctx));
             }
             Verdict::SuspectNext => {}
             Verdict::AcceptResolved | Verdict::Accept => self.resolve_jump(id, quote, ctx),
@@ -184,7 +244,8 @@ impl Account {
             symbol.jump.clear();
             symbol.suspect = None;
         }
-        ctx.out.push(about_symbol(Action::Release, Code::PriceJump, id, ctx));
+        ctx.out
+            .push(about_symbol(Action::Release, Code::PriceJump, id, ctx));
         self.accept(id, quote, ctx);
     }
 
@@ -199,7 +260,12 @@ impl Account {
     fn accept(&mut self, id: u32, quote: Quote, ctx: &mut Context<'_>) {
         let snapshots = self.equity.snapshots;
         let bucket = self.bucket;
-        let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) else { return };
+        let Some(symbol) = usize::try_from(id)
+            .ok()
+            .and_then(|at| self.symbols.get_mut(at))
+        else {
+            return;
+        };
         let is_first = symbol.hot.bid == 0;
         symbol.hot.bid = quote.bid;
         symbol.hot.ask = quote.ask;
@@ -212,7 +278,11 @@ impl Account {
             bucket,
         };
         symbol.spread.on_tick(quote.spread(), id, &mut step, ctx);
-        let (is_exposed, is_leg, is_stale) = (!symbol.hot.sums.is_empty(), !symbol.leg_of.is_empty(), symbol.is_stale);
+        let (is_exposed, is_leg, is_stale) = (
+            !symbol.hot.sums.is_empty(),
+            !symbol.leg_of.is_empty(),
+            symbol.is_stale,
+        );
         if is_first && self.has_foreign() {
             self.find_routes(ctx.names);
             self.revalue_exposed();
@@ -237,14 +307,20 @@ impl Account {
         }
         self.stale_count = self.stale_count.saturating_sub(1);
         self.step.is_dirty = true;
-        ctx.out.push(about_symbol(Action::Release, Code::PriceStale, id, ctx));
+        ctx.out
+            .push(about_symbol(Action::Release, Code::PriceStale, id, ctx));
         self.on_stale_deadline(id, ctx);
     }
 
     /// The quiet time of a symbol's spread is over.
     pub fn on_spread_hold(&mut self, id: u32, ctx: &mut Context<'_>) {
         let bucket = self.bucket;
-        let Some(symbol) = usize::try_from(id).ok().and_then(|at| self.symbols.get_mut(at)) else { return };
+        let Some(symbol) = usize::try_from(id)
+            .ok()
+            .and_then(|at| self.symbols.get_mut(at))
+        else {
+            return;
+        };
         let last = symbol.hot.ask.saturating_sub(symbol.hot.bid);
         let mut step = price_anomaly::Step {
             limits: &self.config.limits,

@@ -105,9 +105,11 @@ impl TradingState {
         self.severity = 1;
         let (trigger, code) = (halt.trigger.clone(), halt.code.clone());
         let entry = self.scopes.entry(scope.to_owned()).or_default();
-        if let Some(standing) = &entry.halt {
+        if let Some(standing) = &mut entry.halt {
             if self.resuming.as_deref() == Some(standing.id.as_str()) {
                 self.resuming = None;
+                // The record on its way to disk leaves this halt out: nobody may call it durable.
+                standing.durable = false;
                 let text = format!("resume of {} is void, {code} came meanwhile", standing.id);
                 actions.push(Action::Persist);
                 actions.push(Action::Alarm {

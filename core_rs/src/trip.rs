@@ -40,12 +40,16 @@ impl Account {
                 low = middle;
             }
         }
-        Some(Trip { quote: moved(quote, sign.saturating_mul(high)) })
+        Some(Trip {
+            quote: moved(quote, sign.saturating_mul(high)),
+        })
     }
 
     /// Judges the present book at another quote, then puts everything back.
     fn breaks_at(&mut self, id: u32, quote: Quote, which: usize) -> bool {
-        let Some(symbol) = self.symbol_mut(id) else { return false };
+        let Some(symbol) = self.symbol_mut(id) else {
+            return false;
+        };
         let (before, ticked) = ((symbol.hot.bid, symbol.hot.ask), symbol.hot.ticked);
         let snapshots = self.equity.snapshots;
         let step = self.step;
@@ -70,5 +74,8 @@ impl Account {
 }
 
 const fn moved(quote: Quote, points: i64) -> Quote {
-    Quote { bid: quote.bid.saturating_add(points), ask: quote.ask.saturating_add(points) }
+    Quote {
+        bid: quote.bid.saturating_add(points),
+        ask: quote.ask.saturating_add(points),
+    }
 }

@@ -179,12 +179,14 @@ pub struct Now {
 impl Now {
     /// Returns the wall's reading at a boot time, as the two clocks stand now.
     pub const fn wall_at(self, boot_ns: i64) -> i64 {
-        self.wall_ns.saturating_add(boot_ns.saturating_sub(self.boot_ns))
+        self.wall_ns
+            .saturating_add(boot_ns.saturating_sub(self.boot_ns))
     }
 
     /// Returns the boot clock's reading at a wall time, as the two clocks stand now.
     pub const fn boot_at(self, wall_ns: i64) -> i64 {
-        self.boot_ns.saturating_add(wall_ns.saturating_sub(self.wall_ns))
+        self.boot_ns
+            .saturating_add(wall_ns.saturating_sub(self.wall_ns))
     }
 }
 

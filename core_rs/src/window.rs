@@ -184,14 +184,20 @@ impl Packed {
         let interval = at.div_euclid(width);
         let places = i64::try_from(self.codes.len()).unwrap_or(1).max(1);
         let place = usize::try_from(interval.rem_euclid(places)).unwrap_or(0);
-        Spot { place, starts: interval.saturating_mul(width) }
+        Spot {
+            place,
+            starts: interval.saturating_mul(width),
+        }
     }
 
     #[inline]
     fn step(&self, spot: Spot, width: i64) -> Spot {
         let next = spot.place.saturating_add(1);
         let place = if next >= self.codes.len() { 0 } else { next };
-        Spot { place, starts: spot.starts.saturating_add(width) }
+        Spot {
+            place,
+            starts: spot.starts.saturating_add(width),
+        }
     }
 
     fn put(&mut self, now: i64, width: i64, value: u32, is_first: bool) {
@@ -213,7 +219,10 @@ impl Packed {
             self.wide.push_back(value);
         }
         let [low, ..] = code.to_le_bytes();
-        if let (Some(word), Some(byte)) = (self.words.get_mut(spot.place), self.codes.get_mut(spot.place)) {
+        if let (Some(word), Some(byte)) = (
+            self.words.get_mut(spot.place),
+            self.codes.get_mut(spot.place),
+        ) {
             *word = offset & OFFSET_MASK | (code >> 8) << OFFSET_BITS;
             *byte = low;
         }
@@ -223,23 +232,34 @@ impl Packed {
     fn take(&mut self, newest_at: i64, width: i64) -> (u32, i64) {
         let mut spot = self.oldest;
         let mut code = 0;
-        if let (Some(word), Some(byte)) = (self.words.get_mut(spot.place), self.codes.get_mut(spot.place)) {
+        if let (Some(word), Some(byte)) = (
+            self.words.get_mut(spot.place),
+            self.codes.get_mut(spot.place),
+        ) {
             code = *word >> OFFSET_BITS << 8 | u32::from(*byte);
             *word = 0;
             *byte = 0;
         }
-        let value = if code == WIDE { self.wide.pop_front().unwrap_or(0) } else { code.saturating_sub(1) };
+        let value = if code == WIDE {
+            self.wide.pop_front().unwrap_or(0)
+        } else {
+            code.saturating_sub(1)
+        };
         loop {
             spot = self.step(spot, width);
             if spot.starts > newest_at {
                 return (value, i64::MAX);
             }
-            let (Some(word), Some(byte)) = (self.words.get(spot.place), self.codes.get(spot.place)) else {
+            let (Some(word), Some(byte)) = (self.words.get(spot.place), self.codes.get(spot.place))
+            else {
                 return (value, i64::MAX);
             };
             if *word >> OFFSET_BITS != 0 || *byte != 0 {
                 self.oldest = spot;
-                return (value, spot.starts.saturating_add(i64::from(*word & OFFSET_MASK)));
+                return (
+                    value,
+                    spot.starts.saturating_add(i64::from(*word & OFFSET_MASK)),
+                );
             }
         }
     }
@@ -277,15 +297,26 @@ mod tests {
 
     #[test]
     fn the_median_equals_the_sorted_one_in_both_forms() {
-        for (seed, width, span, widest) in
-            [(1, 250, 10_000, 20), (2, 1 << 29, 1 << 36, 20), (3, 250, 10_000, 100_000), (4, 7, 7, 3), (5, 250, 1_000, 4_200)]
-        {
+        for (seed, width, span, widest) in [
+            (1, 250, 10_000, 20),
+            (2, 1 << 29, 1 << 36, 20),
+            (3, 250, 10_000, 100_000),
+            (4, 7, 7, 3),
+            (5, 250, 1_000, 4_200),
+        ] {
             let mut random = Random(seed);
             let mut window = Window::new(span, width);
-            let mut brute = Brute { span, samples: Vec::new() };
+            let mut brute = Brute {
+                span,
+                samples: Vec::new(),
+            };
             let mut now = -3 * span;
             for _ in 0..20_000 {
-                let gap = if random.below(200) == 0 { 3 * span } else { 2 * width };
+                let gap = if random.below(200) == 0 {
+                    3 * span
+                } else {
+                    2 * width
+                };
                 let before = now.div_euclid(width);
                 now += random.below(gap);
                 window.expire(now);
@@ -304,7 +335,9 @@ mod tests {
     #[test]
     fn the_default_hour_fits_in_72_kib() {
         let window = Window::new(3_600_000_000_000, 250_000_000);
-        let Store::Packed(packed) = &window.store else { panic!("the default is packed") };
+        let Store::Packed(packed) = &window.store else {
+            panic!("the default is packed")
+        };
         assert!(packed.words.len() * 4 + packed.codes.len() <= 72 * 1024);
     }
 }

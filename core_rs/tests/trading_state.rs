@@ -169,6 +169,27 @@ fn halt_during_a_resume_voids_it() {
     assert_eq!(state.scopes()[ACCOUNT].halt.as_ref().unwrap().id, "H1");
 }
 
+/// P5, found by the simulation (seeds 1125 and 11495 of 2026-11-23): a resume under way is a record without
+/// the halt, so once it is void or failed the halt is not durable until the latch is written anew.
+#[test]
+fn halt_is_not_durable_after_a_void_or_failed_resume() {
+    for is_void in [true, false] {
+        let mut state = halted("H1");
+        state.persisted("H1");
+        state.resume("H1", &good()).unwrap();
+        let actions = if is_void {
+            state.halt(now(2), ACCOUNT, halt("H2"))
+        } else {
+            state.resume_failed("H1")
+        };
+        assert!(actions.contains(&Action::Persist) && actions.contains(&Action::Page));
+        assert!(!state.scopes()[ACCOUNT].halt.as_ref().unwrap().durable);
+        assert_eq!(state.word().flags, 2);
+        state.persisted("H1");
+        assert!(state.scopes()[ACCOUNT].halt.as_ref().unwrap().durable);
+    }
+}
+
 /// A pause ends with its last cause, and never turns into a halt.
 #[test]
 fn pause_ends_with_its_last_cause() {
@@ -280,10 +301,7 @@ fn apply(state: &mut TradingState, at: Now, step: &Step) -> Vec<Action> {
             state.resume(&format!("H{id}"), &checks).unwrap_or_default()
         }
         Step::Durable(id) => state.resume_durable(&format!("H{id}")).unwrap_or_default(),
-        Step::Failed(id) => {
-            state.resume_failed(&format!("H{id}"));
-            Vec::new()
-        }
+        Step::Failed(id) => state.resume_failed(&format!("H{id}")),
         Step::Exposed => state.exposed(at, ACCOUNT),
         Step::Tick => state.tick(at),
     }

@@ -9,11 +9,12 @@ from typing import Any, Final
 import msgspec
 import zmq
 
+from edgeguard.broker.check import Check, check
 from edgeguard.broker.flatten_run import Runner
 from edgeguard.broker.guard_watch import GuardWatch
 from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.planner.flatness import remaining
-from edgeguard.broker.planner.model import Scope
+from edgeguard.broker.planner.model import Identity, Scope
 from edgeguard.broker.polling import Poller
 from edgeguard.broker.report import Record, Recorder
 from edgeguard.broker.session import ReadError, TerminalSession
@@ -48,21 +49,30 @@ class Desk:
         self._clients: dict[bytes, int] = {}
         self._reading = asyncio.Event()
         self.read_requests: list[tuple[bytes, BrokerCommand]] = []
+        self.check_requests: list[tuple[bytes, BrokerCommand]] = []
+        self._checked: Check | None = None
         self.malformed = 0
         self.dropped = 0
         self._said_blind_ns = 0
         self._verbs: dict[str, Callable[[bytes, BrokerCommand], None]] = {
             "hello": self._hello,
             "read": self._take_read,
+            "check": self._take_check,
             "flatten": self._flatten,
             "stop_flatten": self._stop,
             "status": self._tell_status,
         }
 
     def open(
-        self, runner: Runner, poller: Poller, watch: GuardWatch, identity: tuple[int, str]
+        self,
+        runner: Runner,
+        poller: Poller,
+        watch: GuardWatch,
+        identity: Identity,
+        symbols: tuple[str, ...],
     ) -> None:
         """Take the parts that commands are passed to."""
+        self._symbols = symbols
         self._runner = runner
         self._poller = poller
         self._watch = watch
@@ -113,6 +123,11 @@ class Desk:
         self.read_requests.append((client, command))
         self._reading.set()
 
+    def _take_check(self, client: bytes, command: BrokerCommand) -> None:
+        if len(self.check_requests) < READS_MAX:
+            self.check_requests.append((client, command))
+            self._reading.set()
+
     def _flatten(self, client: bytes, command: BrokerCommand) -> None:
         scope = parse_scope(command.scope, command.magics)
         if scope is None:
@@ -135,8 +150,8 @@ class Desk:
         """
         record = Record(
             account=self._account,
-            login=self._identity[0],
-            server=self._identity[1],
+            login=self._identity.login,
+            server=self._identity.server,
             run=f"{halt_id or command_id}/{words[0]}",
             halt_id=halt_id,
             scope=words[0],
@@ -181,6 +196,7 @@ class Desk:
                 await self._reading.wait()
         except TimeoutError:
             return
+        self._reading.clear()
 
     async def answer_reads(self) -> None:
         """Read once for everybody who asked.
@@ -189,7 +205,6 @@ class Desk:
             ReadError: the read failed; those who asked have been told.
         """
         waiting, self.read_requests = self.read_requests, []
-        self._reading.clear()
         newest = max(command.request for _, command in waiting)
         try:
             obs = await self._poller.cycle(request=newest)
@@ -202,6 +217,20 @@ class Desk:
         for client, command in waiting:
             body = {"ok": True, "request": command.request}
             self._answer(client, command, "reading", "read", body)
+
+    async def answer_checks(self) -> None:
+        """Prove once for everybody who asked that the kill channel works."""
+        waiting, self.check_requests = self.check_requests, []
+        self._checked = await check(
+            self._session,
+            self._identity,
+            self._symbols,
+            log_fault=self._runner.probe_log(),
+            wall_ns=self._clock.wall_ns(),
+        )
+        text = "the kill channel works" if self._checked.ok else "the kill channel is broken"
+        for client, command in waiting:
+            self._answer(client, command, "check", text, self._checked)
 
     def read_failed(self, why: str) -> None:
         """Say once that reads fail, when they have for 4 s; a good read ends the row."""
@@ -257,6 +286,8 @@ class Desk:
         status: dict[str, Any] = {
             "read_age_ms": None if last is None else (now - last.end_ns) // NS_PER_MS,
             "fault": self._poller.fault,
+            "checked_ns": None if self._checked is None else self._checked.t_ns,
+            "checked_ok": None if self._checked is None else self._checked.ok,
             "session": self._session.session,
             "child_kills": self._session.link.kills,
             "guard_silent_ms": self._watch.silent_ns // NS_PER_MS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from edgeguard.broker.intents import AnswerLine, IntentLog, SentLine
+from edgeguard.broker.intents import AnswerLine, CounterLine, IntentLog, SentLine
 from edgeguard.broker.planner import Planner
 from edgeguard.broker.planner.model import Idle, Look, Observation, Observe, Send, Wait
 from edgeguard.broker.polling import Poller
@@ -72,6 +72,11 @@ class Runner:
             del active[flattening.run]
         self._wake.set()
         return len(found)
+
+    def probe_log(self) -> str:
+        """Return why the intent log cannot be written now, empty where it can."""
+        self._log.append(CounterLine(self._log.contents.next_id), durable=True)
+        return self._log.fault
 
     def watch(self, obs: Observation) -> None:
         """Take in a polled read while nothing is under way: something may have appeared."""

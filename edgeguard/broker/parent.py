@@ -149,9 +149,10 @@ class Parent:
         poller = Poller(session, out, clock, symbols)
         desk = Desk(commands, account.id, clock)
         mode = TRADE_MODES.index(account.trade_mode)
+        identity = Identity(account.login, account.server, mode)
         planner = Planner(
             self._settings.policy,
-            Identity(account.login, account.server, mode),
+            identity,
             log.contents.past(clock.wall_ns()),
         )
         teller = Teller(
@@ -167,7 +168,7 @@ class Parent:
             planner, session=session, poller=poller, log=log, clock=clock, teller=teller
         )
         watch = GuardWatch(account, log, clock, boot_id(), self._settings.guard_lost_ns)
-        desk.open(runner, poller, watch, (account.login, account.server))
+        desk.open(runner, poller, watch, identity, symbols)
         # The first start of the child shows whether the terminal can be loaded at all.
         await link.start()
         desk.resume(log)
@@ -193,6 +194,8 @@ class Parent:
             start = self._clock.boot_ns()
             pause = POLL_NS / NS_PER_S
             try:
+                if desk.check_requests:
+                    await desk.answer_checks()
                 if desk.read_requests:
                     await desk.answer_reads()
                 elif not runner.planner.is_working:

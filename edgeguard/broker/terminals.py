@@ -23,6 +23,7 @@ CALLS: Final = frozenset(
         "symbol_select",
         "history_deals_get",
         "history_orders_get",
+        "order_check",
         "order_send",
     }
 )

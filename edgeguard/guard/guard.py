@@ -104,7 +104,7 @@ class Guard:
         self.heart = Heart(parts, self._pipeline, self._actuators, self._watch)
         self.heart.rescues = lambda: self._pumps.rescues
         self.heart.renew_page = self._renew_page
-        lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
+        lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
         status = Status(parts, self._pipeline, self._actuators, self.heart)
         self._control = Control(control, parts, self._actuators, lifting, status.document)
         self._watch.halt = self._control.halt
@@ -175,6 +175,7 @@ class Guard:
             Whether all of it is on disk.
         """
         self._pumps.stop()
+        self._lifting.abandon()
         self._storage.append("stop", {"clean": is_clean})
         self._parts.latcher.persist(is_clean=is_clean)
         is_durable = self._storage.close()

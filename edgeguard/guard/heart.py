@@ -79,9 +79,13 @@ class Heart:
         self.on_earned()
 
     def is_earned(self, boot_ns: int) -> bool:
-        """Return whether every part made progress lately."""
+        """Return whether every part made progress lately, and the heart itself looked within a lease.
+
+        A guard that was stopped must see that it was before it tells a gate anything.
+        """
         return (
-            boot_ns - self._stepped_ns <= PROGRESS_NS
+            boot_ns - self._last_beat_ns < self._lease_ns
+            and boot_ns - self._stepped_ns <= PROGRESS_NS
             and boot_ns - self._parts.storage.progress_boot_ns() <= PROGRESS_NS
         )
 

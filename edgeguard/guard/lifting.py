@@ -87,6 +87,13 @@ class Lifting:
         number = self._latcher.persist()
         self._latcher.await_resume(halt_id, number, self._on_written)
 
+    def abandon(self) -> None:
+        """The guard ends: a resume that nobody was told of is none, and its halt stands."""
+        for halt_id, pending in self._pending.items():
+            for account in pending.accounts:
+                self._actuators.run(account, account.trading.resume_failed(halt_id))
+        self._pending.clear()
+
     def acknowledge(self, command: Command, answer: Answer) -> None:
         """End the pause of a start after a crash of the host."""
         _require_words(command)
@@ -154,9 +161,8 @@ class Lifting:
         error = error or self._clear_manual(pending)
         if error:
             for account in pending.accounts:
-                account.trading.resume_failed(halt_id)
-            # What is on disk now says less than what stands.
-            self._latcher.persist()
+                # What is on disk now says less than what stands: it is written anew.
+                self._actuators.run(account, account.trading.resume_failed(halt_id))
             pending.answer.end("refused", f"the halt stands: {error}", {"halt_id": halt_id})
             return
         for account in pending.accounts:

@@ -141,9 +141,14 @@ impl Check {
     }
 
     /// Power is lost: a halt that somebody was told is durable must be on disk.
-    pub fn power_lost(&mut self, at: i64, on_disk: bool, is_resuming: bool) {
+    ///
+    /// A run whose mark is on no copy was never open, and nothing that knows of it outlives power loss.
+    pub fn power_lost(&mut self, at: i64, on_disk: bool, is_resuming: bool, is_marked: bool) {
         if on_disk {
             return;
+        }
+        if !is_marked {
+            self.duties.retain(|duty| duty.said_durable || duty.lost_at.is_some());
         }
         // A word that no guard has seen was nowhere but in memory; the command writes the HALT file too.
         self.duties.retain(|duty| duty.word == 0 || duty.remote_at != i64::MAX);

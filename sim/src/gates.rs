@@ -52,6 +52,13 @@ impl Default for RemoteGate {
     }
 }
 
+impl RemoteGate {
+    /// Returns the run that this gate has heard last.
+    pub const fn epoch(&self) -> i64 {
+        self.epoch
+    }
+}
+
 /// Both gates and the life of their processes.
 #[derive(Debug, Default)]
 pub struct Gates {
@@ -187,13 +194,10 @@ impl World {
         let Some(sent) = self.gates.remote.sent.remove(&echo.nonce) else { return };
         let clock = self.gate_clock(Side::Remote);
         let gate = &mut self.gates.remote;
-        let mut beat: Beat = (*echo.beat).clone();
+        let beat: Beat = (*echo.beat).clone();
         let mut sent = sent;
         if self.plant == Some(Plant::ArrivalLease) {
             sent = clock;
-        }
-        if self.plant == Some(Plant::AnyRun) {
-            beat.epoch = 1;
         }
         if self.plant == Some(Plant::UnstickyGate) && beat.epoch != gate.epoch {
             let length = LEASE_NS;
@@ -202,7 +206,7 @@ impl World {
         if self.plant == Some(Plant::NoLease) && gate.epoch == i64::MIN {
             gate.lease = Lease::new(i64::MAX);
         }
-        gate.epoch = beat.epoch;
+        gate.epoch = gate.epoch.max(beat.epoch);
         gate.lease.on_echo(sent, clock, beat);
         self.check.echoed(echo.sent_at);
     }

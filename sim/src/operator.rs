@@ -80,7 +80,7 @@ impl World {
             return;
         }
         let is_open = guard.trading.state() == State::Active;
-        if self.remote_latched().iter().any(is_unknown) {
+        if self.remote_latched().iter().any(is_unknown) || guard.epoch < self.gates.remote.epoch() {
             self.stuck_gates += 1;
             self.kill_gate(Side::Remote);
         }

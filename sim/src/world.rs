@@ -79,6 +79,8 @@ pub struct World {
     pub is_powered: bool,
     /// The boot on which a guard has run last.
     pub ran_on: u64,
+    /// The epoch of the last run.
+    pub run: i64,
     pub was_rebased: bool,
     pub day_cents: Option<i64>,
     /// True time of the last error message that was lost.
@@ -184,6 +186,7 @@ impl World {
             remote_offset,
             is_powered: true,
             ran_on: 0,
+            run: 0,
             was_rebased: wall_base != WALL_NS,
             day_cents: None,
             hole_lost_at: 0,

@@ -205,7 +205,8 @@ impl World {
         let (file, row, is_torn) = self.disk.synced();
         let halts = [file, row].into_iter().flatten().any(|record| !record.halts.is_empty());
         let on_disk = halts || is_torn || file.is_none() != row.is_none() || self.disk.halt_file.is_some();
-        self.check.power_lost(self.t, on_disk, is_resuming);
+        let is_marked = [file, row].into_iter().flatten().any(|record| record.run == self.run);
+        self.check.power_lost(self.t, on_disk, is_resuming, is_marked);
     }
 
     /// A start on the same boot finds no page.

@@ -1,4 +1,5 @@
 """Run a broker's parent from JSON: what the tests of real processes start."""
+# ruff: noqa: T201 - a command that prints
 
 import sys
 from pathlib import Path

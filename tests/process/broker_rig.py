@@ -1,4 +1,5 @@
-"""A real parent, child and paper terminal in a folder of their own, and a client to command them."""
+"""A real parent, child and paper terminal in a folder of their own, and a client for them."""
+# ruff: noqa: ANN401 - admin requests of any shape
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def make_config(margin_mode: str = "hedging", latency_ms: int = 0, **account: An
 def hedged_book(pairs: int = 6, orders: int = 5) -> dict[str, Any]:
     """`pairs` equal opposite positions over the symbols, and pending orders away from the price."""
     names = list(QUOTES)
-    positions = []
+    positions: list[dict[str, Any]] = []
     for number in range(pairs):
         symbol = names[number % len(names)]
         lots = round(0.1 * (1 + number), 2)
@@ -67,7 +68,7 @@ def hedged_book(pairs: int = 6, orders: int = 5) -> dict[str, Any]:
             {"symbol": symbol, "side": side, "lots": lots, "magic": number}
             for side in ("buy", "sell")
         ]
-    pendings = []
+    pendings: list[dict[str, Any]] = []
     for number in range(orders):
         symbol = names[number % len(names)]
         price = round(float(QUOTES[symbol][0]) * 0.97, QUOTES[symbol][2])
@@ -105,7 +106,7 @@ class Rig:
 
     def start(self) -> None:
         with (self.folder / "parent.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "tests.process.broker_main", str(self.folder), self.account],
                 cwd=ROOT,
                 stderr=log,
@@ -193,7 +194,7 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(folder: Path, config: Config, settings: Settings | None = None) -> Iterator[Rig]:
+def rig(folder: Path, config: Config, settings: Settings | None = None) -> Generator[Rig]:
     made = Rig(folder, config, settings)
     try:
         made.start()

@@ -13,6 +13,7 @@ from edgeguard.broker.intents import read_log
 from edgeguard.broker.parent import Settings
 from edgeguard.broker.planner.model import Policy
 from edgeguard.broker.session import Timeouts
+from edgeguard.config.model import Limits
 from tests.process.broker_rig import Rig, hedged_book, make_config, mixed_book, rig
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,7 @@ def test_a_killed_child_loses_nothing(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["hedging", "netting"])
 def test_a_killed_parent_goes_on_where_it_was(tmp_path: Path, mode: str) -> None:
-    """kill -9 of the parent mid-flatten: the next one finishes it unasked, with every intent ended."""
+    """kill -9 of the parent mid-flatten: the next one finishes it, with every intent ended."""
     draw = random.Random(11)
     with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
         for number in range(KILLS // 4):
@@ -186,7 +187,7 @@ def test_what_appears_later_is_flattened_again(tmp_path: Path) -> None:
 def test_a_lost_guard_is_acted_on(tmp_path: Path, policy: str) -> None:
     """Silence of the guard flattens or holds, as configured; never before a first hello."""
     settings = msgspec.structs.replace(QUICK, guard_lost_ns=300 * MS)
-    config = make_config(limits=msgspec.convert({"on_guard_lost": policy}, type=_limits()))
+    config = make_config(limits=msgspec.convert({"on_guard_lost": policy}, type=Limits))
     with rig(tmp_path, config, settings) as made:
         made.admin("open_book", **hedged_book(pairs=1, orders=1))
         made.until("guard_lost")
@@ -198,10 +199,21 @@ def test_a_lost_guard_is_acted_on(tmp_path: Path, policy: str) -> None:
             assert len(made.dump()["positions"]) == 2
 
 
-def _limits() -> Any:
-    from edgeguard.config.model import Limits
-
-    return Limits
+def test_the_kill_channel_is_proven_without_trading(tmp_path: Path) -> None:
+    """`check` asks for everything a flatten needs, sends nothing, and names what is missing."""
+    with rig(tmp_path, make_config(), QUICK) as made:
+        made.admin("open_book", **hedged_book(pairs=2, orders=0))
+        made.command("check")
+        good = msgspec.json.decode(made.until("check").body)
+        assert good["ok"], good
+        assert any(item["name"].startswith("close ") for item in good["items"])
+        made.admin("autotrading", on=False)
+        made.command("check")
+        bad = msgspec.json.decode(made.until("check").body)
+        assert not bad["ok"]
+        assert "autotrading" in {item["name"] for item in bad["items"] if not item["ok"]}
+        assert made.admin("counters")["requests"] == 0
+        assert len(made.dump()["positions"]) == 4
 
 
 def test_another_parent_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@
 //! equity with two limits, compares the spread with five times its EWMA and notes the proof of life.
 //! It has no exact rounding, no decoding, no window, no deadlines and no decisions.
 
+use edgeguard_core::price::Price;
+use edgeguard_core::wire::{self, Message};
+
 use super::Quote;
 
 /// One symbol's sums and its average spread.
@@ -103,4 +106,37 @@ impl Bare {
         }
         self.breaches
     }
+
+    /// Takes one batch as it is on the wire.
+    pub(crate) fn step_frame(&mut self, frame: &[u8], now: i64) -> u64 {
+        let Ok((_, Message::Ticks(list))) = wire::decode(frame) else {
+            return 0;
+        };
+        let mut cursor = list.cursor;
+        for _ in 0..list.count {
+            let Ok(tick) = wire::read_tick(&mut cursor) else {
+                return 0;
+            };
+            if let (Price::Float(bid), Price::Float(ask)) = (tick.bid, tick.ask) {
+                let symbol = number(tick.symbol);
+                self.take(
+                    &Quote {
+                        symbol,
+                        bid,
+                        ask,
+                        stamp: 0,
+                    },
+                    now,
+                );
+            }
+        }
+        self.breaches
+    }
+}
+
+/// The cheapest lookup there is: the digits in the name are the symbol.
+fn number(name: &[u8]) -> usize {
+    name.iter()
+        .skip(3)
+        .fold(0, |number, digit| number * 10 + usize::from(digit & 0x0f))
 }

@@ -93,11 +93,19 @@ impl TradingState {
         Some(self.settle(actions))
     }
 
-    /// The write failed: the halt stands.
-    pub fn resume_failed(&mut self, halt_id: &str) {
-        if self.is_resuming(halt_id) {
-            self.resuming = None;
+    /// The write failed, or the guard ends meanwhile: the halt stands. A copy may have been written
+    /// without it, so it is not durable until the latch has been written anew.
+    pub fn resume_failed(&mut self, halt_id: &str) -> Vec<Action> {
+        if !self.is_resuming(halt_id) {
+            return Vec::new();
         }
+        self.resuming = None;
+        for halt in self.scopes.values_mut().filter_map(|entry| entry.halt.as_mut()) {
+            if halt.id == halt_id {
+                halt.durable = false;
+            }
+        }
+        self.settle(vec![Action::Persist])
     }
 
     /// Ends the pauses that only an operator can end, all of them or those of one trigger.

@@ -74,11 +74,25 @@ impl Source {
     }
 
     /// Suspends the deadline until a boot time, or ends that: planned work on that source.
-    pub fn suspend(&mut self, until: Option<i64>, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
+    pub fn suspend(
+        &mut self,
+        until: Option<i64>,
+        number: u32,
+        now: Now,
+        limits: &Limits,
+        queue: &mut Queue,
+    ) {
         self.suspended_until = until.unwrap_or(i64::MIN);
         if self.armed && self.status != Status::Halted {
-            let due = self.last_proof.saturating_add(limits.connection_lost_ns).saturating_add(1);
-            self.timer.set(queue, Due::Connection(number), due.max(now.boot_ns.saturating_add(1)));
+            let due = self
+                .last_proof
+                .saturating_add(limits.connection_lost_ns)
+                .saturating_add(1);
+            self.timer.set(
+                queue,
+                Due::Connection(number),
+                due.max(now.boot_ns.saturating_add(1)),
+            );
         }
     }
 
@@ -103,19 +117,30 @@ impl Source {
             return;
         }
         // Open time passes at most as fast as time: the true deadline is not earlier.
-        let due = now.boot_ns.saturating_add(limits.connection_lost_ns).saturating_add(1);
+        let due = now
+            .boot_ns
+            .saturating_add(limits.connection_lost_ns)
+            .saturating_add(1);
         self.timer.set(queue, Due::Connection(number), due);
     }
 
     /// The time without closed hours has passed, or the deadline moves on.
-    pub fn on_deadline(&mut self, number: u32, limits: &Limits, queue: &mut Queue, ctx: &mut Context<'_>) {
+    pub fn on_deadline(
+        &mut self,
+        number: u32,
+        limits: &Limits,
+        queue: &mut Queue,
+        ctx: &mut Context<'_>,
+    ) {
         if self.status == Status::Halted || !self.armed {
             return;
         }
         let now = ctx.now;
         let from = now.wall_at(self.last_proof);
         let wanted = limits.connection_lost_ns.saturating_add(1);
-        let due = now.boot_at(self.session.after_open(from, wanted)).max(self.suspended_until);
+        let due = now
+            .boot_at(self.session.after_open(from, wanted))
+            .max(self.suspended_until);
         if due > now.boot_ns {
             self.timer.set(queue, Due::Connection(number), due);
             return;
@@ -132,6 +157,7 @@ impl Source {
 
     /// Returns the silence without closed hours.
     pub fn silence(&mut self, now: Now) -> i64 {
-        self.session.open_between(now.wall_at(self.last_proof), now.wall_ns)
+        self.session
+            .open_between(now.wall_at(self.last_proof), now.wall_ns)
     }
 }

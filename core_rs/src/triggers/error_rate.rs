@@ -77,7 +77,13 @@ impl ErrorRate {
     }
 
     /// Counts an error at the present time unless its (source, order) is in the window already.
-    pub fn count_error(&mut self, pair: Option<(u32, i64)>, limits: &Limits, queue: &mut Queue, ctx: &mut Context<'_>) {
+    pub fn count_error(
+        &mut self,
+        pair: Option<(u32, i64)>,
+        limits: &Limits,
+        queue: &mut Queue,
+        ctx: &mut Context<'_>,
+    ) {
         let now = ctx.now.boot_ns;
         self.expire(now, limits);
         if let Some(pair) = pair {
@@ -105,10 +111,18 @@ impl ErrorRate {
 
     /// Errors leave the window; a band re-arms when the count falls to half of it.
     fn expire(&mut self, now: i64, limits: &Limits) {
-        while self.pairs.front().is_some_and(|(at, ..)| now.saturating_sub(*at) >= WINDOW_NS) {
+        while self
+            .pairs
+            .front()
+            .is_some_and(|(at, ..)| now.saturating_sub(*at) >= WINDOW_NS)
+        {
             self.forget_pair();
         }
-        while self.times.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW_NS) {
+        while self
+            .times
+            .front()
+            .is_some_and(|at| now.saturating_sub(*at) >= WINDOW_NS)
+        {
             self.times.pop_front();
         }
         let count = self.times.len().saturating_mul(200);
@@ -144,7 +158,10 @@ impl ErrorRate {
             }
         }
         if newest > 0 {
-            ctx.out.push(Finding { band: newest, ..self.finding(Action::Warn, limits) });
+            ctx.out.push(Finding {
+                band: newest,
+                ..self.finding(Action::Warn, limits)
+            });
         }
     }
 
@@ -168,7 +185,11 @@ impl ErrorRate {
             self.timer.clear();
             return;
         };
-        let last = self.times.len().checked_sub(keep.saturating_add(1)).and_then(|at| self.times.get(at));
+        let last = self
+            .times
+            .len()
+            .checked_sub(keep.saturating_add(1))
+            .and_then(|at| self.times.get(at));
         if let Some(at) = last {
             let due = at.saturating_add(WINDOW_NS);
             self.timer.set(queue, Due::ErrorRelease, due);

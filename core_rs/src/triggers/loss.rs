@@ -27,7 +27,12 @@ impl Reading {
     /// Returns the reading of `loss > threshold x base`; a base or an equity of zero or less is a breach.
     pub fn new(loss: i128, base: i128, equity: i128, limit: &Threshold) -> Self {
         let breach = base <= 0 || equity <= 0 || exceeds(loss, base, limit, 100);
-        Self { loss, base, reference: base, breach }
+        Self {
+            loss,
+            base,
+            reference: base,
+            breach,
+        }
     }
 }
 
@@ -37,7 +42,10 @@ impl Reading {
         if self.breach != other.breach {
             return if self.breach { self } else { other };
         }
-        let (left, right) = (self.loss.saturating_mul(other.base), other.loss.saturating_mul(self.base));
+        let (left, right) = (
+            self.loss.saturating_mul(other.base),
+            other.loss.saturating_mul(self.base),
+        );
         if right > left { other } else { self }
     }
 }
@@ -46,15 +54,27 @@ impl Reading {
 pub fn exceeds(loss: i128, base: i128, limit: &Threshold, percent: i128) -> bool {
     let unit = pow10(u32::from(limit.value.scale())).unwrap_or(i128::MAX);
     let left = loss.saturating_mul(unit).saturating_mul(100);
-    let right = limit.value.mantissa().saturating_mul(base).saturating_mul(percent);
+    let right = limit
+        .value
+        .mantissa()
+        .saturating_mul(base)
+        .saturating_mul(percent);
     left > right
 }
 
 /// Returns the largest equity at which `start - equity > threshold x base x percent / 100`.
 fn last_exceeding(start: i128, base: i128, limit: &Threshold, percent: i128) -> i128 {
-    let unit = pow10(u32::from(limit.value.scale())).unwrap_or(i128::MAX).saturating_mul(100);
-    let share = limit.value.mantissa().saturating_mul(base).saturating_mul(percent);
-    start.saturating_sub(share.div_euclid(unit)).saturating_sub(1)
+    let unit = pow10(u32::from(limit.value.scale()))
+        .unwrap_or(i128::MAX)
+        .saturating_mul(100);
+    let share = limit
+        .value
+        .mantissa()
+        .saturating_mul(base)
+        .saturating_mul(percent);
+    start
+        .saturating_sub(share.div_euclid(unit))
+        .saturating_sub(1)
 }
 
 /// How the equity of an evaluation came about.
@@ -101,7 +121,14 @@ pub struct LossTrigger {
 impl LossTrigger {
     /// Starts clear.
     pub fn new(owner: Owner) -> Self {
-        Self { owner, status: Status::Clear, armed: [true; 2], timer: Timer::default(), overdue: false, last: None }
+        Self {
+            owner,
+            status: Status::Clear,
+            armed: [true; 2],
+            timer: Timer::default(),
+            overdue: false,
+            last: None,
+        }
     }
 
     /// Returns the owner.
@@ -143,7 +170,14 @@ impl LossTrigger {
     }
 
     /// Judges one reading.
-    pub fn judge(&mut self, reading: Reading, evidence: Evidence, confirm_ns: Option<i64>, queue: &mut Queue, ctx: &mut Context<'_>) {
+    pub fn judge(
+        &mut self,
+        reading: Reading,
+        evidence: Evidence,
+        confirm_ns: Option<i64>,
+        queue: &mut Queue,
+        ctx: &mut Context<'_>,
+    ) {
         self.last = Some(reading);
         let overdue = core::mem::take(&mut self.overdue);
         if self.status == Status::Halted {
@@ -194,7 +228,8 @@ impl LossTrigger {
             if *armed && self.status == Status::Clear {
                 low = low.max(last_exceeding(start, reading.base, limit, band));
             } else if !*armed {
-                high = high.min(last_exceeding(start, reading.base, limit, band / 2).saturating_add(1));
+                high = high
+                    .min(last_exceeding(start, reading.base, limit, band / 2).saturating_add(1));
             }
         }
         (low, high)
@@ -251,7 +286,10 @@ impl LossTrigger {
         }
         if newest > 0 {
             let band = u8::try_from(newest).unwrap_or(0);
-            ctx.out.push(Finding { band, ..self.finding(Action::Warn, reading) });
+            ctx.out.push(Finding {
+                band,
+                ..self.finding(Action::Warn, reading)
+            });
         }
     }
 }

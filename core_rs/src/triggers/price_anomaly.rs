@@ -113,7 +113,8 @@ impl SpreadWatch {
 
     /// Returns the largest spread that is not anomalous.
     pub fn anomalous_above(&self) -> i64 {
-        self.bounds.map_or(i64::MAX, |bounds| bounds.anomalous_above)
+        self.bounds
+            .map_or(i64::MAX, |bounds| bounds.anomalous_above)
     }
 
     /// Returns the boot time from which an ordinary tick needs `on_tick`.
@@ -155,11 +156,19 @@ impl SpreadWatch {
 
     /// Evaluates an accepted tick, then perhaps takes it as a sample.
     #[inline]
-    pub fn on_tick(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+    pub fn on_tick(
+        &mut self,
+        spread: i64,
+        symbol: u32,
+        step: &mut Step<'_>,
+        ctx: &mut Context<'_>,
+    ) {
         let now = ctx.now.boot_ns;
         if self.status == Status::Clear {
             self.refresh(now, step);
-            let quiet = self.bounds.is_none_or(|bounds| spread <= bounds.anomalous_above);
+            let quiet = self
+                .bounds
+                .is_none_or(|bounds| spread <= bounds.anomalous_above);
             if quiet {
                 self.run = 0;
                 if now >= self.next_sample {
@@ -185,11 +194,18 @@ impl SpreadWatch {
         self.frozen = self.bounds;
         self.hold_since = None;
         self.sticky = self.budget.is_spent(ctx.now.boot_ns);
-        ctx.out.push(self.finding(Action::Pause, spread, symbol, step.limits, ctx));
+        ctx.out
+            .push(self.finding(Action::Pause, spread, symbol, step.limits, ctx));
     }
 
     #[cold]
-    fn on_paused_tick(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+    fn on_paused_tick(
+        &mut self,
+        spread: i64,
+        symbol: u32,
+        step: &mut Step<'_>,
+        ctx: &mut Context<'_>,
+    ) {
         let now = ctx.now;
         let is_frozen = self.is_frozen(now.boot_ns, step.limits);
         if !is_frozen {
@@ -230,7 +246,13 @@ impl SpreadWatch {
     }
 
     /// The quiet time is over: the pause ends unless the market was closed within it.
-    pub fn on_deadline(&mut self, spread: i64, symbol: u32, step: &mut Step<'_>, ctx: &mut Context<'_>) {
+    pub fn on_deadline(
+        &mut self,
+        spread: i64,
+        symbol: u32,
+        step: &mut Step<'_>,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(since) = self.hold_since.take() else {
             return;
         };
@@ -244,7 +266,8 @@ impl SpreadWatch {
         self.status = Status::Clear;
         self.run = 0;
         self.budget.spend(now.boot_ns);
-        ctx.out.push(self.finding(Action::Release, spread, symbol, step.limits, ctx));
+        ctx.out
+            .push(self.finding(Action::Release, spread, symbol, step.limits, ctx));
         self.bounds_until = i64::MIN;
     }
 
@@ -260,7 +283,11 @@ impl SpreadWatch {
     fn recompute(&mut self, now: i64, step: &Step<'_>) {
         if now >= self.profile_until {
             self.profile_now = self.facts.profile_at(step.bucket.number);
-            self.profile_until = if self.facts.profile.is_empty() { i64::MAX } else { step.bucket.until };
+            self.profile_until = if self.facts.profile.is_empty() {
+                i64::MAX
+            } else {
+                step.bucket.until
+            };
         }
         self.window.expire(now);
         self.rebound(step.limits);
@@ -270,10 +297,18 @@ impl SpreadWatch {
     #[inline]
     fn rebound(&mut self, limits: &Limits) {
         let is_armed = self.window.len() >= limits.spread_samples_min;
-        let median = if is_armed { self.window.lower_median() } else { None };
+        let median = if is_armed {
+            self.window.lower_median()
+        } else {
+            None
+        };
         self.bounds_until = self.window.next_expiry().min(self.profile_until);
         let Some(known) = median.or(self.facts.configured).max(self.profile_now) else {
-            self.bounds = if self.status == Status::Clear { None } else { self.frozen };
+            self.bounds = if self.status == Status::Clear {
+                None
+            } else {
+                self.frozen
+            };
             return;
         };
         let normal = known.max(self.facts.floor);
@@ -318,7 +353,14 @@ impl SpreadWatch {
         self.rebound(step.limits);
     }
 
-    fn finding(&self, action: Action, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
+    fn finding(
+        &self,
+        action: Action,
+        spread: i64,
+        symbol: u32,
+        limits: &Limits,
+        ctx: &Context<'_>,
+    ) -> Finding {
         let normal = self.normal().unwrap_or(0);
         Finding {
             value: ratio_text(i128::from(spread), i128::from(normal)),
@@ -344,7 +386,13 @@ pub struct Step<'a> {
 }
 
 /// Returns a line of this trigger at the last spread.
-pub fn pause_finding(watch: &SpreadWatch, spread: i64, symbol: u32, limits: &Limits, ctx: &Context<'_>) -> Finding {
+pub fn pause_finding(
+    watch: &SpreadWatch,
+    spread: i64,
+    symbol: u32,
+    limits: &Limits,
+    ctx: &Context<'_>,
+) -> Finding {
     watch.finding(Action::Release, spread, symbol, limits, ctx)
 }
 
@@ -355,5 +403,7 @@ fn was_open(session: &mut Session, since: i64, until: i64, now: Now) -> bool {
 
 /// The first instant of the next interval.
 const fn interval_end(at: i64, width: i64) -> i64 {
-    at.wrapping_div_euclid(width).saturating_add(1).saturating_mul(width)
+    at.wrapping_div_euclid(width)
+        .saturating_add(1)
+        .saturating_mul(width)
 }

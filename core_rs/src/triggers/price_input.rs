@@ -42,7 +42,13 @@ pub enum BadCause {
 
 impl BadCause {
     /// All causes in the order of their counters.
-    pub const ALL: [Self; 5] = [Self::NonFinite, Self::NotPositive, Self::Crossed, Self::Unknown, Self::Back];
+    pub const ALL: [Self; 5] = [
+        Self::NonFinite,
+        Self::NotPositive,
+        Self::Crossed,
+        Self::Unknown,
+        Self::Back,
+    ];
 
     /// Returns the name that status shows.
     pub const fn name(self) -> &'static str {
@@ -82,11 +88,20 @@ impl JumpLimit {
     /// Takes the configured fraction.
     pub fn new(fraction: Decimal) -> Self {
         let mantissa = fraction.mantissa().unsigned_abs();
-        let unit = pow10(u32::from(fraction.scale())).unwrap_or(i128::MAX).unsigned_abs();
+        let unit = pow10(u32::from(fraction.scale()))
+            .unwrap_or(i128::MAX)
+            .unsigned_abs();
         let narrow = u64::try_from(mantissa).ok().zip(u64::try_from(unit).ok());
         // The largest power of one half that is not above the fraction.
-        let shift = (0..63).find(|shift| mantissa.saturating_mul(1 << shift) >= unit).unwrap_or(63);
-        Self { mantissa, unit, narrow, shift }
+        let shift = (0..63)
+            .find(|shift| mantissa.saturating_mul(1 << shift) >= unit)
+            .unwrap_or(63);
+        Self {
+            mantissa,
+            unit,
+            narrow,
+            shift,
+        }
     }
 
     /// Returns true only when `holds` is true, at the price of a shift; false says nothing.
@@ -114,7 +129,12 @@ impl JumpLimit {
 /// # Errors
 /// The first cause that holds.
 #[inline]
-pub fn check(bid: Option<i64>, ask: Option<i64>, stamp: i64, last_stamp: i64) -> Result<Quote, BadCause> {
+pub fn check(
+    bid: Option<i64>,
+    ask: Option<i64>,
+    stamp: i64,
+    last_stamp: i64,
+) -> Result<Quote, BadCause> {
     let (Some(bid), Some(ask)) = (bid, ask) else {
         return Err(BadCause::NonFinite);
     };
@@ -132,7 +152,12 @@ pub fn check(bid: Option<i64>, ask: Option<i64>, stamp: i64, last_stamp: i64) ->
 
 /// Says what becomes of a valid tick, and keeps or drops the suspect.
 #[inline]
-pub fn take(quote: Quote, accepted: Option<Quote>, suspect: &mut Option<Quote>, limit: &JumpLimit) -> Verdict {
+pub fn take(
+    quote: Quote,
+    accepted: Option<Quote>,
+    suspect: &mut Option<Quote>,
+    limit: &JumpLimit,
+) -> Verdict {
     let Some(accepted) = accepted else {
         return Verdict::Accept;
     };
@@ -167,10 +192,22 @@ mod tests {
     fn exactly_two_percent_is_no_jump_and_a_point_more_is() {
         let limit = JumpLimit::new(Decimal::new(2, 2));
         let (last, mut suspect) = (Some(quote(100_000)), None);
-        assert_eq!(take(quote(102_000), last, &mut suspect, &limit), Verdict::Accept);
-        assert_eq!(take(quote(102_001), last, &mut suspect, &limit), Verdict::SuspectFirst);
-        assert_eq!(take(quote(150_000), last, &mut suspect, &limit), Verdict::SuspectNext);
-        assert_eq!(take(quote(150_001), last, &mut suspect, &limit), Verdict::AcceptResolved);
+        assert_eq!(
+            take(quote(102_000), last, &mut suspect, &limit),
+            Verdict::Accept
+        );
+        assert_eq!(
+            take(quote(102_001), last, &mut suspect, &limit),
+            Verdict::SuspectFirst
+        );
+        assert_eq!(
+            take(quote(150_000), last, &mut suspect, &limit),
+            Verdict::SuspectNext
+        );
+        assert_eq!(
+            take(quote(150_001), last, &mut suspect, &limit),
+            Verdict::AcceptResolved
+        );
         assert_eq!(suspect, None);
     }
 
@@ -178,10 +215,19 @@ mod tests {
     fn the_distance_to_a_suspect_is_measured_from_the_suspect() {
         let limit = JumpLimit::new(Decimal::new(2, 2));
         let (last, mut suspect) = (Some(quote(100_000)), Some(quote(200_000)));
-        assert_eq!(take(quote(204_001), last, &mut suspect, &limit), Verdict::SuspectNext);
-        assert_eq!(take(quote(199_921), last, &mut suspect, &limit), Verdict::AcceptResolved);
+        assert_eq!(
+            take(quote(204_001), last, &mut suspect, &limit),
+            Verdict::SuspectNext
+        );
+        assert_eq!(
+            take(quote(199_921), last, &mut suspect, &limit),
+            Verdict::AcceptResolved
+        );
         suspect = Some(quote(200_000));
-        assert_eq!(take(quote(100_001), last, &mut suspect, &limit), Verdict::AcceptResolved);
+        assert_eq!(
+            take(quote(100_001), last, &mut suspect, &limit),
+            Verdict::AcceptResolved
+        );
     }
 
     #[test]
@@ -191,7 +237,10 @@ mod tests {
             for last in [1, 7, 64, 277_400, 1_000_000_007] {
                 for step in [0, 1, 2, 5, 100, 5_000, 20_000_000] {
                     for mid in [last + step, last - step] {
-                        assert!(!limit.surely_holds(mid, last) || limit.holds(mid, last), "{mid} {last}");
+                        assert!(
+                            !limit.surely_holds(mid, last) || limit.holds(mid, last),
+                            "{mid} {last}"
+                        );
                     }
                 }
             }

@@ -181,11 +181,12 @@ impl World {
     }
 
     /// Asks the broker for a fresh read.
-    pub(super) fn ask_read(&mut self, guard: &mut Guard) {
+    pub(super) fn ask_read(&mut self, guard: &mut Guard) -> i64 {
         let boot_ns = self.now().boot_ns;
         guard.asked_ns = boot_ns;
         let request = guard.fresh.ask(boot_ns);
         self.send(Link::Broker, Event::ToBroker(Order::Read(request)));
+        request
     }
 
     /// Somebody halts by the page alone.

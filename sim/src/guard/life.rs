@@ -49,8 +49,10 @@ impl World {
         self.in_turn = None;
         self.keep(guard, turn);
         for timer in Timer::ALL {
+            // The engine takes its references back with its first step: none are saved before.
             let first = self.rng.range(0, timer.every().min(100 * MS));
-            self.at(first, Event::Timer(pid, timer));
+            let late = if timer == Timer::References { 100 * MS } else { 0 };
+            self.at(first + late, Event::Timer(pid, timer));
         }
     }
 
@@ -60,7 +62,7 @@ impl World {
         let mut remembered = self.disk.read();
         let (mapped, found) = self.claim();
         let pages: [Found; 1] = [("A".to_owned(), found)];
-        let mut epoch = epoch_after(now.wall_ns, &remembered, &pages);
+        let mut epoch = epoch_after(now.wall_ns, &remembered);
         if self.planted(Plant::EpochByWall) {
             epoch = now.wall_ns;
         }
@@ -105,10 +107,13 @@ impl World {
                 remembered.file = remembered.row.clone();
             }
         }
+        let run = remembered.file.iter().chain(&remembered.row).map(|one| (one.number, one.run)).max();
         let is_blind = self.planted(Plant::PageIgnored);
         let no_word = self.planted(Plant::ManualIgnored);
         pages.map(|(name, page)| {
+            let any_run = self.planted(Plant::MarkedByAnyPage);
             let page = page.map(|page| FoundPage {
+                epoch: if any_run { run.map_or(0, |(_, run)| run) } else { page.epoch },
                 is_halted: page.is_halted && !is_blind,
                 manual: if is_blind || no_word { 0 } else { page.manual },
                 ..page
@@ -157,6 +162,7 @@ impl World {
         let first = (self.rng.next() >> 24) as i64;
         self.check.proof_boot = None;
         self.check.is_lost = false;
+        self.run = epoch;
         Guard {
             pid: self.pid,
             epoch,
@@ -171,6 +177,7 @@ impl World {
             pushed: BTreeSet::new(),
             fresh: Freshness::new(AGE_NS, first),
             asked_ns: 0,
+            hole_request: 0,
             rules: LatchRules::default(),
             number,
             writers: Writers::default(),
@@ -307,6 +314,14 @@ impl World {
                 guard.page.set_state(word, "");
             }
             world.micro()?;
+            if let Some(pending) = guard.pending.take() {
+                // Nobody was told of it: the halt stands.
+                if world.planted(Plant::StopResumes) {
+                    world.persist(guard, true);
+                    return Ok(());
+                }
+                let _ = guard.trading.resume_failed(&pending.halt_id);
+            }
             world.persist(guard, true);
             Ok(())
         });

@@ -120,6 +120,10 @@ impl World {
             });
             let delay = self.rng.range(0, 3 * MS);
             self.at(delay, Event::ToGuard(packet));
+            if self.has(Fault::PowerLoss) && self.rng.chance(300) {
+                let delay = delay + self.rng.range(0, 8 * MS);
+                self.at(delay, Event::Fault(Fault::PowerLoss));
+            }
         }
         if self.planted(Plant::ResumeBeforeDisk) {
             self.resume_written(guard, &halt_id, true)?;
@@ -156,10 +160,8 @@ impl World {
         let is_good = guard.trading.is_resuming(halt_id) && is_written && self.clear_manual(guard, &pending);
         self.tell(|| format!("resume of {halt_id} written {is_written} good {is_good}"));
         if !is_good {
-            guard.trading.resume_failed(halt_id);
-            self.micro()?;
-            self.persist(guard, false);
-            return Ok(());
+            let actions = guard.trading.resume_failed(halt_id);
+            return self.act(guard, actions);
         }
         self.micro()?;
         let flags = guard.engine.resume("A", self.wall_and_boot(), Origin::default());

@@ -68,6 +68,8 @@ pub struct Guard {
     pushed: BTreeSet<String>,
     fresh: Freshness,
     asked_ns: i64,
+    /// The read that covers a lost message, 0 while none is lost.
+    hole_request: i64,
     rules: LatchRules,
     number: i64,
     writers: Writers,

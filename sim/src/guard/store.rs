@@ -37,10 +37,6 @@ impl Writers {
         self.file_waits = Some(record.clone());
         self.row_waits.push(record.clone());
     }
-
-    pub(super) const fn is_idle(&self) -> bool {
-        self.file.is_none() && self.file_waits.is_none() && self.row.is_empty() && self.row_waits.is_empty()
-    }
 }
 
 impl World {

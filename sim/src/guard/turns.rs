@@ -185,7 +185,9 @@ impl World {
         if flags.has(Flags::HOLE) && !self.planted(Plant::HoleIgnored) {
             self.pause(guard, "hole", "HOLE", false)?;
         }
-        if flags.has(Flags::HOLE) || flags.has(Flags::FRESH_READ) {
+        if flags.has(Flags::HOLE) {
+            guard.hole_request = self.ask_read(guard);
+        } else if flags.has(Flags::FRESH_READ) {
             self.ask_read(guard);
         }
         Ok(())
@@ -217,7 +219,12 @@ impl World {
         self.judge_breach(guard, snapshot);
         let actions = guard.trading.met("snapshot");
         self.act(guard, actions)?;
-        for cause in ["hole", "snapshot_age", "away"] {
+        // A read that was under way when a message was lost may be of before it.
+        if snapshot.request >= guard.hole_request || self.planted(Plant::HoleByAnyRead) {
+            guard.hole_request = 0;
+            self.release(guard, "hole")?;
+        }
+        for cause in ["snapshot_age", "away"] {
             self.release(guard, cause)?;
         }
         if snapshot.t_ns > guard.flat_t_ns && snapshot.has_exposure {
@@ -290,7 +297,8 @@ impl World {
 
     fn judge_snapshots(&mut self, guard: &mut Guard, boot_ns: i64) -> Turn {
         let is_fresh = guard.fresh.is_fresh(boot_ns);
-        if (!is_fresh || guard.fresh.needs_answer()) && boot_ns - guard.asked_ns >= ASK_NS {
+        let is_asking = !is_fresh || guard.fresh.needs_answer() || guard.hole_request > 0;
+        if is_asking && boot_ns - guard.asked_ns >= ASK_NS {
             self.ask_read(guard);
         }
         if is_fresh || guard.trading.waiting().any(|name| name == "snapshot") {

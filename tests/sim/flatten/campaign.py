@@ -1,4 +1,5 @@
 """Run many seeds, on all cores, and say what they showed."""
+# ruff: noqa: T201 - a command that prints
 
 from __future__ import annotations
 
@@ -66,9 +67,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _campaign(first: int, count: int, jobs: int) -> int:
-    chunks = [
-        range(start, min(start + CHUNK, first + count)) for start in range(first, first + count, CHUNK)
-    ]
+    last = first + count
+    chunks = [range(at, min(at + CHUNK, last)) for at in range(first, last, CHUNK)]
     results: list[Result] = []
     with ProcessPoolExecutor(jobs) as pool:
         for found in pool.map(many, chunks):
@@ -82,11 +82,16 @@ def _campaign(first: int, count: int, jobs: int) -> int:
     hours = sum(r.virtual_ns for r in results) / 3.6e12
     bad = [r for r in results if r.violations]
     flat = sorted(r.flat_ns for r in results if r.flat_ns is not None)
-    print(f"seeds {len(results)}  virtual hours {hours:.1f}  requests {sum(r.sends for r in results)}")
-    print(f"reads {sum(r.reads for r in results)}  by mode {dict(Counter(r.mode for r in results))}")
+    print(
+        f"seeds {len(results)}  virtual hours {hours:.1f}  requests {sum(r.sends for r in results)}"
+    )
+    print(
+        f"reads {sum(r.reads for r in results)}  by mode {dict(Counter(r.mode for r in results))}"
+    )
     if flat:
-        print(f"flat after p50 {flat[len(flat) // 2] / 1e9:.2f} s, max {flat[-1] / 1e9:.2f} s (virtual)")
-    names = sorted((set(RULES) | set(KILL_FAULTS)))
+        half, last = flat[len(flat) // 2] / 1e9, flat[-1] / 1e9
+        print(f"flat after p50 {half:.2f} s, max {last:.2f} s (virtual)")
+    names = sorted(set(RULES) | set(KILL_FAULTS))
     print("firings: " + "  ".join(f"{name} {firings.get(name, 0)}" for name in names))
     silent = [name for name in names if not firings.get(name)]
     for result in bad[:10]:

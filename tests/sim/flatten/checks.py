@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -52,8 +51,9 @@ class Watch:
         self._magic_of: dict[int, int] = {}
         self.alarms_ns: list[int] = []
         self.flats: list[int] = []
+        self.last_order_ns = 0
         self.start_ns = clock.boot_ns()
-        self._best = self._left()
+        self._best = self.left()
         self.progress_ns = self.start_ns
         self.needs_alarm: list[tuple[int, str]] = []
         self._empty: dict[str, list[int]] = {}
@@ -88,6 +88,7 @@ class Watch:
             if row is not None and row["retcode"] in (10008, 10009, 10010):
                 # Chunk after chunk is no retry.
                 self._targets.clear()
+            self.last_order_ns = self.clock.boot_ns()
             self._maybe_kill("kill_parent_after_send")
 
     def _note_read(self, method: str, reply: CallReply) -> None:
@@ -114,7 +115,7 @@ class Watch:
         return scope.kind == "account" or row["magic"] in scope.magics
 
     def _check_evidence(self) -> None:
-        """P17 by the letter: two good reads of both lists, far enough apart, and nothing between."""
+        """P17 by the letter: two good reads of both lists, far enough apart, nothing between."""
         for method in ("positions_get", "orders_get"):
             reads = self._empty.get(method, [])
             if len(reads) < 2 or reads[-1] - reads[0] < SETTLE_NS - NS // 100:
@@ -202,7 +203,7 @@ class Watch:
                 self._check_own_deal(deal)
             elif deal.symbol:
                 self._foreign_ns[deal.symbol] = now
-        left = self._left()
+        left = self.left()
         if left < self._best:
             self.progress_ns = now
         self._best = left
@@ -215,7 +216,7 @@ class Watch:
             return
         self.fail("P15", f"own deal {deal.ticket} opened {deal.units / 1e8} {deal.symbol}")
 
-    def _left(self) -> tuple[int, int]:
+    def left(self) -> tuple[int, int]:
         """What is left in scope: units and orders; smaller is better."""
         book = self.server.book
         units = sum(p.units for p in book.positions.values() if self._in_scope(p))
@@ -229,17 +230,19 @@ class Watch:
         if kind == "alarm":
             self.alarms_ns.append(now)
             self.needs_alarm = [
-                item for item in self.needs_alarm if "appeared" not in text and "opened" not in text and "side" not in text
+                item
+                for item in self.needs_alarm
+                if "appeared" not in text and "opened" not in text and "side" not in text
             ]
         if kind == "flat":
             self.flats.append(now)
             self._check_evidence()
-            left = self._left()
+            left = self.left()
             if left != (0, 0):
                 self.fail("P17", f"told flat with {left} left")
-            if any(is_own(self._order_magic(later.order)) for later in self.server.book.later):
-                if self.scenario.mode == "netting":
-                    self.fail("P17", "told flat with an own order still on its way")
+            coming = (self._order_magic(later.order) for later in self.server.book.later)
+            if self.scenario.mode == "netting" and any(is_own(magic) for magic in coming):
+                self.fail("P17", "told flat with an own order still on its way")
 
     def _order_magic(self, ticket: int) -> int:
         order = self.server.book.orders.get(ticket)
@@ -277,18 +280,23 @@ class Watch:
                 sent[line.intent.id] = line
             elif isinstance(line, EndLine):
                 ends.setdefault(line.id, []).append(line)
-        done: dict[int, int] = {}
-        for deal in self.server.book.deals.values():
-            # A stranger's close of a position carries the position's own magic.
-            if is_own(deal.magic) and deal.reason == c.DEAL_REASON_EXPERT:
-                number = deal.magic - MAGIC_BASE
-                if deal.entry != c.DEAL_ENTRY_OUT_BY:
-                    done[number] = done.get(number, 0) + deal.units
+        done = self._executed()
         for number in done:
             if number not in sent:
                 self.fail("P16", f"request {number} was executed without an intent on disk")
         for number, line in sent.items():
             self._check_end(line, ends.get(number, []), done.get(number, 0))
+
+    def _executed(self) -> dict[int, int]:
+        """Return the units that the server really executed, by intent."""
+        done: dict[int, int] = {}
+        for deal in self.server.book.deals.values():
+            # A stranger's close of a position carries the position's own magic.
+            own = is_own(deal.magic) and deal.reason == c.DEAL_REASON_EXPERT
+            if own and deal.entry != c.DEAL_ENTRY_OUT_BY:
+                number = deal.magic - MAGIC_BASE
+                done[number] = done.get(number, 0) + deal.units
+        return done
 
     def _check_end(self, line: SentLine, ends: list[EndLine], truth: int) -> None:
         intent = line.intent
@@ -305,7 +313,3 @@ class Watch:
                 f"intent {intent.id} ended {end.end} with {claimed / 1e8} ({end.why}), executed "
                 f"{truth / 1e8}",
             )
-
-
-def choose(draw: random.Random, values: tuple[int, ...]) -> int:
-    return draw.choice(values)

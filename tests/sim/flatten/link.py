@@ -1,8 +1,9 @@
-"""Stands in for the child's process: the same calls through the same paper surface, in virtual time.
+"""Stands in for the child's process: the same calls over the same surface, in virtual time.
 
-A call takes its time before and after the server sees it. Killing the child does not unsend what was
-already written: such a request still reaches the server at its time.
+A call takes its time before and after the server sees it. Killing the child does not unsend what
+was written already: such a request still reaches the server, in time, late or never.
 """
+# ruff: noqa: ANN401 - calls of any shape
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from edgeguard.broker.child import plain
 from edgeguard.broker.frames import CallReply
 from edgeguard.broker.link import CallFailedError
 from edgeguard.broker.paper import PaperServer, PaperTerminal
+from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.connection import LOST_CODES
 from edgeguard.broker.paper.errors import IpcError
 from edgeguard.broker.paper.server import CallFate
 from edgeguard.broker.paper.surface import Reply
-from edgeguard.broker.paper.connection import LOST_CODES
-from edgeguard.broker.paper import constants as c
 from tests.sim.flatten.virtual import VirtualClock
 
 NS = 1_000_000_000
@@ -87,6 +88,10 @@ class SimLink:
         self.kills = 0
         self.pid = 0
         self.is_dead = False
+
+    @property
+    def now_s(self) -> float:
+        return self._loop.time()
 
     @property
     def is_up(self) -> bool:

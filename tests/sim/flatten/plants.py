@@ -3,19 +3,39 @@
 Most are what real close-all tools do (`reference/mt5.md` 6.2, 6.3); the shipped code has no switch
 for any of them, they are patched in here.
 """
+# ruff: noqa: ANN401, ARG001, SLF001 - bugs reach into the shipped code, whatever its shape
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 from unittest import mock
 
 import msgspec
 
 from edgeguard.broker import intents, session
-from edgeguard.broker.planner import core, evidence, flatness, intake, legs, model, replies, requests, work
+from edgeguard.broker.planner import (
+    core,
+    evidence,
+    flatness,
+    intake,
+    legs,
+    model,
+    replies,
+    requests,
+    work,
+)
 from edgeguard.broker.retcodes import RETCODES, Verdict
+
+
+def _nothing(*args: Any) -> None:
+    """Do nothing."""
+
+
+def _all_of_it(units: int, *args: Any) -> int:
+    return units
+
 
 Patch = contextlib.AbstractContextManager[object]
 PLANTS: dict[str, Callable[[], Patch]] = {}
@@ -27,7 +47,7 @@ def plant(function: Callable[[], Patch]) -> Callable[[], Patch]:
 
 
 @contextlib.contextmanager
-def planted(name: str | None) -> Iterator[None]:
+def planted(name: str | None) -> Generator[None]:
     """Plant one bug, or none."""
     if name is None:
         yield
@@ -102,7 +122,7 @@ def flat_on_one_read() -> Patch:
 @plant
 def lagging_list_is_believed() -> Patch:
     """What an answer said was executed is forgotten: the lagging list is closed again."""
-    return mock.patch.object(legs.Leg, "take", lambda *_: None)
+    return mock.patch.object(legs.Leg, "take", _nothing)
 
 
 @plant
@@ -160,7 +180,7 @@ def restart_forgets_the_flatten() -> Patch:
 @plant
 def wrong_account_is_traded() -> Patch:
     """Nobody compares login and server."""
-    return mock.patch.object(core.Planner, "_identity_fault", lambda *_: "")
+    return mock.patch.object(core.Planner, "_identity_fault", mock.Mock(return_value=""))
 
 
 @plant
@@ -188,14 +208,14 @@ def retry_lost_when_trading_is_off() -> Patch:
 @plant
 def silent_when_stuck() -> Patch:
     """No alarm when nothing gets better."""
-    return mock.patch.object(core.Planner, "tick", lambda *_: None)
+    return mock.patch.object(core.Planner, "tick", _nothing)
 
 
 @plant
 def short_quarantine() -> Patch:
     """On netting a request without a trace counts as never sent after one second."""
     policy = model.Policy(netting_quarantine_ns=1_000_000_000)
-    return mock.patch("tests.sim.flatten.run.Policy", lambda: policy)
+    return mock.patch("tests.sim.flatten.run.Policy", mock.Mock(return_value=policy))
 
 
 @plant
@@ -256,7 +276,7 @@ def mask_for_enum() -> Patch:
 @plant
 def no_chunks() -> Patch:
     """A position above volume_max is closed in one request."""
-    return mock.patch.object(work, "chunk", lambda units, *_: units)
+    return mock.patch.object(work, "chunk", _all_of_it)
 
 
 @plant
@@ -274,7 +294,7 @@ def old_snapshot() -> Patch:
 @plant
 def pendings_stay() -> Patch:
     """Pending orders are not deleted."""
-    return mock.patch.object(work, "_is_deletable", lambda *_: False)
+    return mock.patch.object(work, "_is_deletable", mock.Mock(return_value=False))
 
 
 @plant
@@ -287,7 +307,7 @@ def unlisted_code_is_done() -> Patch:
 @plant
 def scope_is_ignored() -> Patch:
     """A strategy's flatten closes everybody's positions."""
-    return mock.patch.object(model.Scope, "covers", lambda *_: True)
+    return mock.patch.object(model.Scope, "covers", mock.Mock(return_value=True))
 
 
 @plant
@@ -312,5 +332,3 @@ def _fail_fast(self: Any, now_ns: int, cause: str, bounds_ns: Any, *, quick: int
     self.fails += 1
     self.cause = cause
     self.next_ns = now_ns
-
-

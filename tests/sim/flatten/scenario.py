@@ -1,4 +1,4 @@
-"""Draw a scenario from a seed: an account, a book, a subset of faults with their rates, and kills."""
+"""Draw a scenario from a seed: account, book, a subset of faults with their rates, and kills."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edgeguard.broker.paper import FaultPlan, FaultRule, PaperSpec
+from edgeguard.broker.paper import FaultPlan, FaultRule, PaperSpec, SymbolSpec
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.presets import hedging, netting
 from edgeguard.broker.planner.model import Scope
@@ -18,8 +18,10 @@ Mode = Literal["hedging", "netting"]
 SECOND = 1_000_000_000
 
 # Refusals that a server may give for no reason that its rules explain, and one from the future.
-CODES = (10004, 10006, 10007, 10011, 10012, 10013, 10014, 10015, 10018, 10020, 10021, 10024)
-CODES += (10028, 10029, 10030, 10031, 10035, 10036, 10037, 10038, 10039, 10045, 10099)
+CODES = (
+    *(10004, 10006, 10007, 10011, 10012, 10013, 10014, 10015, 10018, 10020, 10021, 10024),
+    *(10028, 10029, 10030, 10031, 10035, 10036, 10037, 10038, 10039, 10045, 10099),
+)
 
 CALL_RULES: dict[str, dict[str, Any]] = {
     "latency": {"on": ("*",), "ms": 30, "jitter_ms": 800, "probability": 0.15},
@@ -104,6 +106,8 @@ class Scenario(msgspec.Struct, frozen=True):
     kills: tuple[Kill, ...]
     scope: Scope
     faults_end_ns: int
+    order_ns: int = 0
+    """Fixed time of an order request; 0 draws one."""
 
 
 def draw(seed: int, only: Mode | None = None) -> Scenario:
@@ -151,7 +155,7 @@ def _spec(dice: random.Random, mode: Mode, scope: Scope) -> PaperSpec:
         # FIFO and a strategy's scope: what is older and not in scope would hold it up for ever.
         account["fifo_close"] = dice.random() < 0.15 and scope.kind != "strategy"
     spec = make(NAMES, **account)
-    symbols = []
+    symbols: list[SymbolSpec] = []
     for symbol in spec.symbols:
         execution = dice.choice(
             (c.SYMBOL_TRADE_EXECUTION_MARKET,) * 3
@@ -183,7 +187,7 @@ def _book(dice: random.Random, mode: Mode) -> dict[str, Any]:
         if mode == "hedging" and dice.random() < 0.5:
             other = "sell" if side == "buy" else "buy"
             positions.append({"symbol": symbol, "side": other, "lots": lots, "magic": magic})
-    orders = []
+    orders: list[dict[str, Any]] = []
     for _ in range(dice.choice((0, 0, 1, 3, 10))):
         symbol = dice.choice(NAMES)
         kind = dice.choice(("buy_limit", "sell_limit", "buy_stop", "sell_stop"))

@@ -1,18 +1,26 @@
 """`python -m tests.sim.flatten.trace SEED [PLANT]`: one seed, told step by step."""
+# ruff: noqa: T201, ANN401 - a command that prints, over calls of any shape
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
-from tests.sim.flatten import link as link_module
+import msgspec
+
+from tests.sim.flatten.link import SimLink
 from tests.sim.flatten.plants import planted
 from tests.sim.flatten.run import World, simulate
-from tests.sim.flatten.scenario import draw
+from tests.sim.flatten.scenario import Scenario, draw
+
+TOLD = ("order_send", "initialize")
+"""Calls that are printed; reads only where they fail."""
+FIELDS = ("retcode", "volume", "price", "order", "deal", "comment")
+TEXT_MAX = 300
 
 
-def main(argv: list[str]) -> int:
-    scenario = draw(int(argv[1]))
+def _show_scenario(scenario: Scenario) -> None:
     print(scenario.mode, scenario.scope, f"faults end {scenario.faults_end_ns / 1e9} s")
     for rule in scenario.plan.rules:
         print("  rule", rule.name, rule.on, rule.probability, rule.ms, rule.retcode)
@@ -20,35 +28,50 @@ def main(argv: list[str]) -> int:
         print("  ", kill)
     for item in scenario.book["positions"] + scenario.book["orders"]:
         print("  ", item)
-    told = World.tell
 
-    def tell(self: World, kind: str, flattening: Any, text: str, body: Any) -> None:
-        print(f"{self.loop.now_ns / 1e9:9.3f} {kind}: {text[:300]}")
-        told(self, kind, flattening, text, body)
 
-    World.tell = tell  # type: ignore[method-assign]
-    call = link_module.SimLink.call
+def _shown(raw: msgspec.Raw) -> object:
+    value: object = msgspec.msgpack.decode(raw)
+    if not isinstance(value, dict):
+        return value
+    row = cast("dict[str, object]", value)
+    return {name: row[name] for name in FIELDS} if "retcode" in row else row
 
-    async def traced(self: Any, method: str, timeout_s: float, args: Any = (), **kwargs: Any) -> Any:
-        quiet = method not in ("order_send", "initialize") and "-v" not in argv
-        if not quiet:
-            print(f"{self._loop.now_ns / 1e9:9.3f} > {method} {args} {kwargs}")
+
+class TracedLink(SimLink):
+    """Prints what goes over it."""
+
+    async def call(
+        self, method: str, timeout_s: float, args: tuple[Any, ...] = (), **kwargs: Any
+    ) -> Any:
+        if method in TOLD:
+            print(f"{self.now_s:9.3f} > {method} {args} {kwargs}")
         try:
-            reply = await call(self, method, timeout_s, args, **kwargs)
+            reply = await super().call(method, timeout_s, args, **kwargs)
         except BaseException as e:
-            print(f"{self._loop.now_ns / 1e9:9.3f} < {method} {e!r}")
+            print(f"{self.now_s:9.3f} < {method} {e!r}")
             raise
-        if not quiet or reply.code != 1:
-            import msgspec
-
-            value = msgspec.msgpack.decode(reply.value)
-            shown = value and {k: value[k] for k in ("retcode", "volume", "price", "order", "deal", "comment")} if isinstance(value, dict) and "retcode" in value else value
-            print(f"{self._loop.now_ns / 1e9:9.3f} < {method} {shown} {reply.code} {reply.text}")
+        if method in TOLD or reply.code != 1:
+            print(f"{self.now_s:9.3f} < {method} {_shown(reply.value)} {reply.code} {reply.text}")
         return reply
 
-    link_module.SimLink.call = traced  # type: ignore[method-assign]
-    plant = argv[2] if argv[2:] and argv[2] != "-v" else None
-    with planted(plant):
+
+class TracedWorld(World):
+    """Prints what is told."""
+
+    def tell(self, kind: str, flattening: object, text: str, body: object) -> None:
+        print(f"{self.loop.now_ns / 1e9:9.3f} {kind}: {text[:TEXT_MAX]}")
+        super().tell(kind, flattening, text, body)
+
+
+def main(argv: list[str]) -> int:
+    scenario = draw(int(argv[1]))
+    _show_scenario(scenario)
+    with (
+        planted(argv[2] if argv[2:] else None),
+        mock.patch("tests.sim.flatten.run.SimLink", TracedLink),
+        mock.patch("tests.sim.flatten.run.World", TracedWorld),
+    ):
         result = simulate(scenario)
     print("\n".join(result.violations) or "no violation")
     return 0

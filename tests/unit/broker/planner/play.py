@@ -1,4 +1,5 @@
 """A book on paper and a planner that is told of it: no terminal, no clock but a number."""
+# ruff: noqa: ANN401 - fields of any type
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ def pending(ticket: int, **change: Any) -> OrderRow:
 class Play:
     """Drives a planner by hand; what is sent is executed only when a test says so."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each test names what it needs
         self,
         *positions: PositionRow,
         orders: tuple[OrderRow, ...] = (),
@@ -161,7 +162,9 @@ class Play:
         self.notes += self.planner.take_notes()
         return action
 
-    def answer(self, code: int | None, *, last_error: int = 0, lots: float = 0.0, deal: int = 0) -> None:
+    def answer(
+        self, code: int | None, *, last_error: int = 0, lots: float = 0.0, deal: int = 0
+    ) -> None:
         row = None if code is None else SendRow(code, deal=deal, volume=lots, price=1.1)
         delete = self.sent[-1].intent.kind == "delete"
         self.planner.answered(self.now_ns, classify(code, last_error, is_delete=delete), row)
@@ -197,9 +200,7 @@ class Play:
 
     def look(self, action: Look) -> None:
         found = self.specs.get(action.symbol, spec(action.symbol)) if action.with_spec else None
-        self.planner.looked(
-            self.now_ns, action.symbol, found, TickRow(1.1, 1.10002, self.tick_msc)
-        )
+        self.planner.looked(self.now_ns, action.symbol, found, TickRow(1.1, 1.10002, self.tick_msc))
 
     def play_out(self) -> None:
         """Execute everything that is sent until nothing more is."""

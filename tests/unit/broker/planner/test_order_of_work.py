@@ -124,7 +124,9 @@ def test_the_nearest_pending_is_deleted_first() -> None:
     least=st.integers(1, 30),
     netting=st.booleans(),
 )
-def test_chunks_are_legal_and_add_up(units: int, largest: int, least: int, *, netting: bool) -> None:
+def test_chunks_are_legal_and_add_up(
+    units: int, largest: int, least: int, *, netting: bool
+) -> None:
     """Every chunk is a whole number of steps within the symbol's bounds, or all that is left."""
     largest, least = max(largest, least), min(largest, least)
     row = position(1, lots=units / 100)

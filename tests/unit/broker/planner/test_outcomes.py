@@ -1,12 +1,14 @@
 """What every answer leads to: retry, rebuild, wait, evidence; and never a blind second send."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.planner.model import Alarm, Flat, Past, Policy, Resolved, Waiting
 from edgeguard.broker.retcodes import LAST_ERRORS, RETCODES, Verdict, classify
-from tests.unit.broker.planner.play import MS, NETTING, S, Play, pending, position, spec
+from tests.unit.broker.planner.play import MS, NETTING, Play, S, pending, position, spec
 
 
 def ends(play: Play) -> list[str]:
@@ -270,7 +272,7 @@ def test_refusals_back_off_and_alarm() -> None:
             break
         times.append(play.now_ns)
         play.answer(10042)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     assert gaps[0] >= 100 * MS
     assert max(gaps) < 7 * S
     assert len(times) < 40

@@ -15,7 +15,7 @@ from edgeguard.broker.planner.model import (
     Wait,
     Waiting,
 )
-from tests.unit.broker.planner.play import MS, NETTING, S, Play, pending, position
+from tests.unit.broker.planner.play import MS, NETTING, Play, S, pending, position, spec
 
 
 def codes(play: Play) -> list[str]:
@@ -53,7 +53,8 @@ def test_a_terminal_that_says_no_is_not_asked(change: dict[str, bool]) -> None:
 @pytest.mark.parametrize("flag", ["trade_allowed", "trade_expert"])
 def test_an_account_that_may_not_trade_is_probed(flag: str) -> None:
     """The flags may be wrong: one request every 30 s finds out."""
-    play = Play(position(1), **{flag: False})
+    play = Play(position(1))
+    play.account = msgspec.structs.replace(play.account, **{flag: False})
     since = play.now_ns
     assert play.to_send() is not None
     assert 29 * S <= play.now_ns - since <= 32 * S
@@ -129,8 +130,6 @@ def test_a_closed_market_without_ticks_is_probed() -> None:
 
 def test_no_quote_is_no_price() -> None:
     """A priced request is not sent at a price that cannot be read; the symbol waits."""
-    from tests.unit.broker.planner.play import spec
-
     play = Play(position(1))
     play.specs["EURUSD"] = spec(trade_exemode=1)
     for _ in range(200):
@@ -141,7 +140,6 @@ def test_no_quote_is_no_price() -> None:
         elif isinstance(action, Wait):
             play.now_ns = action.until_ns
         else:
-            assert not isinstance(action, type(None))
             play.planner.looked(play.now_ns, "EURUSD", play.specs["EURUSD"], None)
     assert "MARKET_CLOSED" in codes(play)
 
@@ -236,7 +234,7 @@ def test_scopes_touch_nothing_else(mode: int) -> None:
         position(3, symbol="GBPUSD", magic=7),
     )
     orders = (pending(11, magic=7), pending(12, symbol="XAUUSD", magic=8))
-    wanted = {
+    wanted: dict[Scope, tuple[set[int], set[int]]] = {
         Scope("symbol", symbol="XAUUSD"): ({2}, {12}),
         Scope("strategy", magics=(7,)): ({1, 3}, {11}),
         Scope("ticket", ticket=3): ({3}, set()),

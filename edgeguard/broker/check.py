@@ -1,0 +1,129 @@
+"""Prove without trading that the kill channel works: everything a flatten needs, asked now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.units import to_units
+from edgeguard.broker.planner.model import Identity, Intent, Observation
+from edgeguard.broker.planner.requests import RETURN_FIRST, Request, close_request
+from edgeguard.broker.planner.state import Market
+from edgeguard.broker.rows import PositionRow, SymbolRow, TickRow
+from edgeguard.broker.session import ReadError, TerminalSession
+
+CHECK_DONE: Final = frozenset({0, c.TRADE_RETCODE_DONE})
+"""What `order_check` answers to a request that would pass (`reference/mt5.md` section 2)."""
+DEVIATIONS: Final = (20, 10_000)
+
+
+class CheckRow(msgspec.Struct, frozen=True):
+    """`order_check()`: would the request pass."""
+
+    retcode: int
+    comment: str = ""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One thing a flatten needs, whether it is there, and what was seen."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+class Check(msgspec.Struct, frozen=True):
+    """The whole proof; `ok` only when every item is."""
+
+    ok: bool
+    t_ns: int
+    items: tuple[Item, ...]
+
+
+async def check(
+    session: TerminalSession,
+    identity: Identity,
+    symbols: Iterable[str],
+    *,
+    log_fault: str,
+    wall_ns: int,
+) -> Check:
+    """Ask the terminal for everything that a flatten needs, and send nothing.
+
+    Args:
+        session: the terminal.
+        identity: the account that may be traded.
+        symbols: the configured ones; those that are held are checked as well.
+        log_fault: why the intent log cannot be written, empty when it can.
+        wall_ns: the time of the proof.
+    """
+    items: list[Item] = []
+    try:
+        obs = await session.observe()
+        items += _account_items(obs, identity)
+        items += await _symbol_items(session, obs, symbols)
+    except ReadError as e:
+        items.append(Item("terminal", ok=False, text=str(e)))
+    items.append(Item("intent log", ok=not log_fault, text=log_fault or "written and synced"))
+    return Check(all(item.ok for item in items), wall_ns, tuple(items))
+
+
+def _account_items(obs: Observation, identity: Identity) -> list[Item]:
+    account, terminal = obs.account, obs.terminal
+    found = Identity(account.login, account.server, account.trade_mode)
+    who = f"account {found.login} on {found.server}, mode {found.trade_mode}"
+    path = f"{terminal.name} {terminal.build}".strip()
+    return [
+        Item("terminal", ok=True, text=path or "answers"),
+        Item("identity", ok=found == identity, text=who),
+        Item("connected", ok=terminal.connected, text=f"ping {terminal.ping_last // 1000} ms"),
+        Item("autotrading", ok=terminal.trade_allowed, text="the terminal's AutoTrading button"),
+        Item("api", ok=not terminal.tradeapi_disabled, text="trading by the Python API"),
+        Item("account may trade", ok=account.trade_allowed, text="not by an investor password"),
+        Item("account may automate", ok=account.trade_expert, text="the broker's permission"),
+    ]
+
+
+async def _symbol_items(
+    session: TerminalSession, obs: Observation, symbols: Iterable[str]
+) -> list[Item]:
+    """Check each symbol's rules and quote, and one close of each held symbol by order_check."""
+    held = {row.symbol: row for row in reversed(obs.positions)}
+    items: list[Item] = []
+    for symbol in dict.fromkeys((*symbols, *held)):
+        spec, tick = await session.symbol(symbol, with_spec=True)
+        items.append(_symbol_item(symbol, spec, tick))
+        row = held.get(symbol)
+        if row is not None and spec is not None:
+            items.append(await _close_item(session, row, spec, tick))
+    return items
+
+
+def _symbol_item(symbol: str, spec: SymbolRow | None, tick: TickRow | None) -> Item:
+    if spec is None:
+        return Item(symbol, ok=False, text="the terminal does not know it")
+    if spec.trade_mode == c.SYMBOL_TRADE_MODE_DISABLED:
+        return Item(symbol, ok=False, text="trading is disabled")
+    filling = bool(spec.filling_mode) or spec.trade_exemode in RETURN_FIRST
+    quoted = tick is not None and tick.bid > 0
+    text = f"filling mask {spec.filling_mode}, execution {spec.trade_exemode}"
+    return Item(symbol, ok=filling and quoted, text=text if quoted else f"{text}, no quote")
+
+
+async def _close_item(
+    session: TerminalSession, row: PositionRow, spec: SymbolRow, tick: TickRow | None
+) -> Item:
+    """Let the terminal judge the close that a flatten would send first."""
+    units = min(to_units(row.volume), to_units(spec.volume_max))
+    intent = Intent(0, "close", row.symbol, row.identifier, row.ticket, row.type, units)
+    request: Request = close_request(intent, Market(spec=spec, tick=tick), 0, DEVIATIONS)
+    name = f"close {row.ticket} {row.symbol}"
+    try:
+        judged = await session.read("order_check", CheckRow, request)
+    except ReadError as e:
+        return Item(name, ok=False, text=str(e))
+    passes = judged.retcode in CHECK_DONE
+    return Item(name, ok=passes, text=f"order_check {judged.retcode} {judged.comment}".strip())
