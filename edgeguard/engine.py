@@ -1,7 +1,7 @@
 """The trigger engine for everything above it: the one module that imports the compiled half for it.
 
-`Engine` takes frames and clocks and returns decisions; its manual is `edgeguard/_core.pyi`. The flags
-that a call returns are the bits of `Flag`.
+`Engine` takes frames and clocks and returns decisions; its manual is `edgeguard/_core.pyi`. The
+flags that a call returns are the bits of `Flag`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ use edgeguard_core::decision::Decision;
 use edgeguard_core::engine::{Engine, Flags};
 use edgeguard_core::error::CoreError;
 use edgeguard_core::operator::Rebase;
+use edgeguard_core::tick_file::About;
 use edgeguard_core::tick_merge::Until;
 use edgeguard_core::types::{Now, Origin};
 use pyo3::exceptions::PyRuntimeError;
@@ -183,7 +184,8 @@ impl PyEngine {
         self.run(py, |engine| Ok(engine.next_deadline_ns()))
     }
 
-    #[pyo3(name = "add_tick_file")]
+    #[allow(clippy::similar_names, reason = "the arguments' names in Python")]
+    #[pyo3(name = "add_tick_file", signature = (kind, symbol, name, data, date))]
     fn py_add_tick_file(
         &mut self,
         py: Python<'_>,
@@ -193,9 +195,13 @@ impl PyEngine {
         data: &[u8],
         date: Option<&str>,
     ) -> PyResult<usize> {
-        self.run(py, |engine| {
-            engine.add_tick_file(kind, symbol, name, data, date)
-        })
+        let about = About {
+            kind,
+            symbol,
+            name,
+            day: date,
+        };
+        self.run(py, |engine| engine.add_tick_file(about, data))
     }
 
     #[pyo3(name = "run_tick_files")]

@@ -7,7 +7,7 @@ mod error;
 mod page;
 mod state;
 
-/// The compiled half of EdgeGuard.
+/// The compiled half of `EdgeGuard`.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

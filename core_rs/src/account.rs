@@ -1,7 +1,6 @@
 //! One account: its state, and the order of work when deadlines fall due.
 
 use crate::book::Book;
-use crate::calendar::WeekBuckets;
 use crate::config::{AccountConfig, Config, FeedConfig};
 use crate::context::Context;
 use crate::convert::Route;
@@ -14,7 +13,7 @@ use crate::symbol::Symbol;
 use crate::triggers::connection_lost::Source;
 use crate::triggers::error_rate::ErrorRate;
 use crate::triggers::loss::LossTrigger;
-use crate::triggers::price_anomaly::Bucket;
+use crate::triggers::normal::Bucket;
 use crate::triggers::price_input::JumpLimit;
 use crate::types::Now;
 
@@ -65,6 +64,10 @@ pub struct Step {
 
 /// One account.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own, printed on its own"
+)]
 pub struct Account {
     /// Its configuration.
     pub config: AccountConfig,
@@ -92,9 +95,9 @@ pub struct Account {
     pub sources: Vec<Source>,
     /// Feeds whose loss does not matter.
     pub optional_feeds: Vec<String>,
-    /// EQUITY_UNTRUSTED is in force.
+    /// `EQUITY_UNTRUSTED` is in force.
     pub is_untrusted: bool,
-    /// DAY_START_UNKNOWN is in force.
+    /// `DAY_START_UNKNOWN` is in force.
     pub is_day_unknown: bool,
     /// The reference must be given: it belongs to a day that ended while nobody watched.
     pub must_be_told: bool,
@@ -104,7 +107,7 @@ pub struct Account {
     pub last_rollover: i64,
     /// The day before a rollover under a clock that has just jumped; the stricter of both stands.
     pub earlier_day: Option<Day>,
-    /// Symbols with PRICE_STALE in force.
+    /// Symbols with `PRICE_STALE` in force.
     pub stale_count: u32,
     /// Deals seen.
     pub seen: crate::fills::SeenDeals,
@@ -161,10 +164,7 @@ impl Account {
             due_now: Vec::with_capacity(64),
             rollover: Timer::default(),
             rollover_wall: 0,
-            bucket: Bucket {
-                number: 0,
-                until: i64::MIN,
-            },
+            bucket: Bucket::default(),
             unknown_ticks: 0,
             inert: (i128::MAX, i128::MIN),
             step: Step::default(),
@@ -177,7 +177,7 @@ impl Account {
                 .push(Symbol::new(Some(symbol), &account.config.limits));
         }
         account.resolve_all(names);
-        account.build_sources(&all.feeds);
+        account.build_sources(&all.feeds, names);
         account
     }
 
@@ -203,32 +203,32 @@ impl Account {
     }
 
     /// The sources that the configuration names: the terminal, the engine and every required feed.
-    fn build_sources(&mut self, feeds: &[FeedConfig]) {
-        let all = || {
-            self.symbols
-                .iter()
-                .map(|symbol| symbol.rule.clone())
-                .collect::<Vec<_>>()
-        };
-        let mut sources = vec![
+    fn build_sources(&mut self, feeds: &[FeedConfig], names: &Names) {
+        self.sources = vec![
             Source::new("engine".into(), Session::default()),
-            Source::new("terminal".into(), Session::union(all())),
+            Source::new("terminal".into(), Session::default()),
         ];
+        let id = &self.config.id;
         for feed in feeds
             .iter()
-            .filter(|feed| feed.account.is_empty() || feed.account == self.config.id)
+            .filter(|feed| feed.account.is_empty() || feed.account == *id)
         {
-            if feed.required {
-                sources.push(Source::new(
-                    format!("feed:{}", feed.name),
-                    Session::union(all()),
-                ));
-            } else {
-                self.optional_feeds.push(format!("feed:{}", feed.name));
+            let name = format!("feed:{}", feed.name);
+            if !feed.required {
+                self.optional_feeds.push(name);
+                continue;
             }
+            let mut source = Source::new(name, Session::default());
+            if self.is_live && !feed.heartbeat {
+                let ids = feed
+                    .symbols
+                    .iter()
+                    .map(|name| names.lookup(name.as_bytes()));
+                source.allow_quiet(ids.collect());
+            }
+            self.sources.push(source);
         }
-        sources.sort_by(|a, b| a.name().cmp(b.name()));
-        self.sources = sources;
+        self.build_sessions(feeds, names);
     }
 
     /// Gives each feed the union of its own symbols' sessions, and the terminal that of all.
@@ -270,18 +270,6 @@ impl Account {
             .next_day_start(after, limits.rollover_time);
         let due = now.boot_at(self.rollover_wall);
         self.rollover.set(&mut self.queue, Due::Rollover, due);
-    }
-
-    /// Moves the quarter hour to the present.
-    #[inline]
-    pub fn move_bucket(&mut self, now: Now, weeks: &WeekBuckets) {
-        if now.boot_ns >= self.bucket.until {
-            let (number, until) = weeks.at(now.wall_ns);
-            self.bucket = Bucket {
-                number,
-                until: now.boot_at(until),
-            };
-        }
     }
 
     /// Runs everything that is due at one instant; the caller has stepped to the earliest. What this work
@@ -357,7 +345,10 @@ impl Account {
             }
             Due::Connection(number) => {
                 let place = usize::try_from(number).unwrap_or(usize::MAX);
-                if let Some(source) = self.sources.get_mut(place) {
+                let is_quiet = self.is_live && self.is_only_quiet(number, ctx.now);
+                if let (true, Some(source)) = (is_quiet, self.sources.get_mut(place)) {
+                    source.look_again(number, ctx.now, &mut self.queue);
+                } else if let Some(source) = self.sources.get_mut(place) {
                     source.on_deadline(number, &self.config.limits, &mut self.queue, ctx);
                 }
             }

@@ -41,10 +41,8 @@ impl Account {
         symbol.is_stale = true;
         self.stale_count = self.stale_count.saturating_add(1);
         self.step.is_dirty = true;
-        ctx.out.push(Finding {
-            symbol: Some(ctx.names.name(id).to_string()),
-            ..Finding::new(Trigger::Input, Action::Pause, Code::PriceStale)
-        });
+        ctx.out
+            .push(about_symbol(Action::Pause, Code::PriceStale, id, ctx));
     }
 
     /// The age of a price fell due; it may have moved.

@@ -85,7 +85,11 @@ impl Engine {
             }
             bytes = self.read_exact_row(bytes, now)?;
         }
-        if bytes.is_empty() {
+        let mut cursor = Cursor::new(bytes);
+        for _ in 0..list.fields_after {
+            cursor.skip()?;
+        }
+        if cursor.is_at_end() {
             Ok(())
         } else {
             Err(Malformed)
@@ -151,7 +155,7 @@ impl Engine {
             *count = count.saturating_add(u64::try_from(bad).unwrap_or(0));
         }
         if self.is_live && valid > 0 {
-            self.prove_feed(target, publisher, now, origin);
+            self.note_ticks(target, publisher, now);
         }
         self.refresh_due();
     }
@@ -185,13 +189,17 @@ impl Engine {
         is_valid
     }
 
-    /// Live, any valid tick of a feed is its proof.
-    fn prove_feed(&mut self, target: Option<usize>, publisher: &str, now: Now, origin: Origin) {
+    /// Live, any valid tick of a feed is its proof; the terminal's are noted.
+    fn note_ticks(&mut self, target: Option<usize>, publisher: &str, now: Now) {
         let range = target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
-        for at in range {
-            self.on_account(at, now, origin, |account, _| {
-                account.prove_source(publisher, true, now)
-            });
+        for account in self.accounts.get_mut(range).unwrap_or_default() {
+            if publisher != "terminal" {
+                account.prove_feed(publisher, now);
+                continue;
+            }
+            for row in &self.rows {
+                account.note_terminal_tick(row.symbol, now);
+            }
         }
     }
 }

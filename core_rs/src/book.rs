@@ -74,15 +74,12 @@ impl Position {
 /// amount x left / whole, half-even, without overflow for money in fine units.
 fn share(amount: i128, left: i64, whole: i64) -> i128 {
     let (left, whole) = (i128::from(left), i128::from(whole.max(1)));
-    match amount.checked_mul(left) {
-        Some(product) => div_half_even(product, whole),
-        None => {
-            let (quotient, rest) = (amount.div_euclid(whole), amount.rem_euclid(whole));
-            quotient
-                .saturating_mul(left)
-                .saturating_add(div_half_even(rest.saturating_mul(left), whole))
-        }
+    if let Some(product) = amount.checked_mul(left) {
+        return div_half_even(product, whole);
     }
+    let (quotient, rest) = (amount.div_euclid(whole), amount.rem_euclid(whole));
+    let tail = div_half_even(rest.saturating_mul(left), whole);
+    quotient.saturating_mul(left).saturating_add(tail)
 }
 
 /// The positions of one symbol as four sums.
@@ -153,8 +150,13 @@ pub struct Book {
 
 impl Book {
     /// Returns all positions by identifier.
-    pub fn iter(&self) -> core::slice::Iter<'_, Position> {
-        self.positions.iter()
+    pub fn all(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// Returns all positions to change them; their identifiers must stay.
+    pub fn all_mut(&mut self) -> &mut [Position] {
+        &mut self.positions
     }
 
     /// Removes everything.
@@ -213,15 +215,6 @@ impl Book {
         if let Ok(at) = self.place(id) {
             self.positions.remove(at);
         }
-    }
-}
-
-impl<'a> IntoIterator for &'a mut Book {
-    type Item = &'a mut Position;
-    type IntoIter = core::slice::IterMut<'a, Position>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.positions.iter_mut()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Conversion of profit to the account currency: exact rationals, snapped half-even to 1e-6.
 
 use crate::config::FINE_SCALE;
-use crate::decimal::{div_half_even, pow10};
+use crate::decimal::{div_half_even, gcd, pow10};
 use crate::facts::Unit;
 use crate::names::{Names, UNKNOWN};
+use crate::price::power_of_ten;
 
 /// Fine units (1e-20) of one snapped unit (1e-6).
 const SNAP: i128 = 100_000_000_000_000;
@@ -55,7 +56,7 @@ fn approximate(change: i128, unit: Unit, rates: &[Rate]) -> f64 {
     };
     let mut value = change as f64 * (numerator as f64 / SNAP as f64) / denominator as f64;
     for rate in rates {
-        let mid = rate.double_mid as f64 / (2 * pow10(u32::from(rate.digits)).unwrap_or(1)) as f64;
+        let mid = rate.double_mid as f64 / 2.0 / power_of_ten(rate.digits).unwrap_or(f64::NAN);
         value = if rate.inverse {
             value / mid
         } else {
@@ -109,18 +110,14 @@ impl Fraction {
     fn times(&mut self, numerator: i128, denominator: i128) -> Option<()> {
         let cross = gcd(self.numerator, denominator).max(1);
         let other = gcd(numerator, self.denominator).max(1);
-        self.numerator = (self.numerator / cross).checked_mul(numerator / other)?;
-        self.denominator = (self.denominator / other).checked_mul(denominator / cross)?;
+        let (above, below) = (
+            self.numerator.checked_div(cross)?,
+            self.denominator.checked_div(other)?,
+        );
+        self.numerator = above.checked_mul(numerator.checked_div(other)?)?;
+        self.denominator = below.checked_mul(denominator.checked_div(cross)?)?;
         Some(())
     }
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    let (mut a, mut b) = (a.saturating_abs(), b.saturating_abs());
-    while b != 0 {
-        (a, b) = (b, a.wrapping_rem(b));
-    }
-    a
 }
 
 /// One leg of a route: a symbol's mid.

@@ -107,7 +107,7 @@ impl Decimal {
     }
 
     /// Returns the product, `None` when it does not fit.
-    pub fn mul(self, other: Self) -> Option<Self> {
+    pub fn product(self, other: Self) -> Option<Self> {
         let mantissa = self.mantissa.checked_mul(other.mantissa)?;
         Some(
             Self {
@@ -249,10 +249,23 @@ pub const fn pow10_i64(exponent: u8) -> i64 {
     value
 }
 
+/// Returns the greatest common divisor, at least 0.
+pub const fn gcd(a: i128, b: i128) -> i128 {
+    let (mut a, mut b) = (a.saturating_abs(), b.saturating_abs());
+    while let Some(rest) = a.checked_rem(b) {
+        (a, b) = (b, rest);
+    }
+    a
+}
+
 /// Returns `numerator / denominator` rounded half to even; the denominator is above zero.
 pub const fn div_half_even(numerator: i128, denominator: i128) -> i128 {
-    let quotient = numerator.wrapping_div_euclid(denominator);
-    let rest = numerator.wrapping_rem_euclid(denominator);
+    let (Some(quotient), Some(rest)) = (
+        numerator.checked_div_euclid(denominator),
+        numerator.checked_rem_euclid(denominator),
+    ) else {
+        return 0;
+    };
     let other = denominator.wrapping_sub(rest);
     let up = rest > other || (rest == other && quotient & 1 != 0);
     if up {
@@ -264,11 +277,13 @@ pub const fn div_half_even(numerator: i128, denominator: i128) -> i128 {
 
 /// Returns the smallest integer not below `numerator / denominator`; the denominator is above zero.
 pub const fn div_ceil(numerator: i128, denominator: i128) -> i128 {
-    let quotient = numerator.wrapping_div_euclid(denominator);
-    if numerator.wrapping_rem_euclid(denominator) > 0 {
-        quotient.wrapping_add(1)
-    } else {
-        quotient
+    match (
+        numerator.checked_div_euclid(denominator),
+        numerator.checked_rem_euclid(denominator),
+    ) {
+        (Some(quotient), Some(rest)) if rest > 0 => quotient.wrapping_add(1),
+        (Some(quotient), _) => quotient,
+        (None, _) => 0,
     }
 }
 
@@ -276,8 +291,9 @@ pub const fn div_ceil(numerator: i128, denominator: i128) -> i128 {
 pub fn format_scaled(value: i128, places: u8) -> String {
     let unit = pow10(u32::from(places)).unwrap_or(1);
     let sign = if value < 0 { "-" } else { "" };
-    let whole = value.unsigned_abs() / unit.unsigned_abs();
-    let part = value.unsigned_abs() % unit.unsigned_abs();
+    let (value, unit) = (value.unsigned_abs(), unit.unsigned_abs());
+    let whole = value.checked_div(unit).unwrap_or(0);
+    let part = value.checked_rem(unit).unwrap_or(0);
     if places == 0 {
         return format!("{sign}{whole}");
     }

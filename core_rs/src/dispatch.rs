@@ -1,20 +1,16 @@
 //! From a frame to the accounts: decoding, numbering, duplicates, and one handler per message.
 
-use crate::account::Account;
 use crate::config::Config;
-use crate::decimal::Decimal;
 use crate::engine::{Engine, Flags};
 use crate::error::CoreError;
-use crate::facts::{DIGITS_MAX, Fact, FactLayer};
-use crate::fills::{Deal, Snapshot, SnapshotPosition};
-use crate::msgpack::{Cursor, Malformed};
+use crate::events::{Event, fact_layer};
+use crate::facts::FactLayer;
+use crate::fills::SnapshotPosition;
+use crate::msgpack::Malformed;
 use crate::names::UNKNOWN;
 use crate::sequence::Verdict;
-use crate::symbol::PUBLISHERS;
-use crate::ticks::{ExactQuote, TickRow};
-use crate::triggers::connection_lost::Source;
-use crate::types::{Now, Origin, ProfitMode};
-use crate::wire::{self, Header, List, Message};
+use crate::types::{Now, Origin};
+use crate::wire::{self, Header, Message};
 
 /// Largest number of names that messages may add: a bound against strangers.
 const NAMES_MAX: usize = 100_000;
@@ -36,12 +32,12 @@ impl Engine {
         if let Message::Ticks(list) = message {
             return Ok(self.on_tick_frame(&header, list, now, origin));
         }
-        self.on_rare_frame(&header, message, now, origin)
+        self.on_rare_frame(&header, &message, now, origin)
     }
 
     /// Bytes that are no message cost a counter and nothing else; they still are an event.
     #[cold]
-    fn malformed(&mut self, now: Now, origin: Origin) -> Flags {
+    pub(crate) fn malformed(&mut self, now: Now, origin: Origin) -> Flags {
         self.counters.malformed = self.counters.malformed.saturating_add(1);
         self.index = self.index.saturating_add(1);
         self.move_clock(now, origin);
@@ -51,7 +47,7 @@ impl Engine {
     }
 
     /// Returns the account's place: `None` for every account, an error for one that is not configured.
-    fn target(&mut self, header: &Header<'_>) -> Result<Option<usize>, Malformed> {
+    pub(crate) fn target(&mut self, header: &Header<'_>) -> Result<Option<usize>, Malformed> {
         if header.account.is_empty() {
             return if header.tag == 1 || header.tag == 5 {
                 Ok(None)
@@ -69,7 +65,8 @@ impl Engine {
         place.map(Some).ok_or(Malformed)
     }
 
-    fn publisher(&mut self, name: &str) -> u32 {
+    /// Returns the id of a publisher, a new one if needed.
+    pub(crate) fn publisher(&mut self, name: &str) -> u32 {
         let known = self.publishers.lookup(name.as_bytes());
         if known != UNKNOWN || self.publishers.len() >= NAMES_MAX {
             return known;
@@ -78,7 +75,7 @@ impl Engine {
     }
 
     /// Checks the sequence number; `None` lets the message pass.
-    fn sequence(&mut self, header: &Header<'_>, target: Option<usize>) -> Option<u32> {
+    pub(crate) fn sequence(&mut self, header: &Header<'_>, target: Option<usize>) -> Option<u32> {
         let seq = header.seq?;
         let publisher = self.publisher(header.source);
         let account = target.map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
@@ -97,8 +94,8 @@ impl Engine {
                 Some(Flags::HOLE)
             }
             Verdict::Gap => {
-                let holes = if header.tag == 1 { 1 } else { 0 };
-                self.counters.tick_holes = self.counters.tick_holes.saturating_add(holes);
+                let is_tick = u64::from(header.tag == 1);
+                self.counters.tick_holes = self.counters.tick_holes.saturating_add(is_tick);
                 None
             }
         }
@@ -107,53 +104,28 @@ impl Engine {
     fn on_rare_frame(
         &mut self,
         header: &Header<'_>,
-        message: Message<'_>,
+        message: &Message<'_>,
         now: Now,
         origin: Origin,
     ) -> Result<Flags, CoreError> {
-        let Ok(target) = self.target(header) else {
+        let read = self
+            .target(header)
+            .and_then(|target| Ok((target, self.parts_of(message)?)));
+        let Ok((target, parts)) = read else {
             return Ok(self.malformed(now, origin));
-        };
-        let Ok(rows) = self.read_positions(&message) else {
-            return Ok(self.malformed(now, origin));
-        };
-        let facts = match &message {
-            Message::Symbol(facts) => match fact_layer(facts) {
-                Ok(layer) => Some(layer),
-                Err(Malformed) => return Ok(self.malformed(now, origin)),
-            },
-            _ => None,
         };
         let notice = self.sequence(header, target);
         self.index = self.index.saturating_add(1);
         self.move_clock(now, origin);
         let mut result = Ok(());
         if notice != Some(Flags::IGNORED) {
-            let pair = self.error_pair(header, &message);
-            let range = target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
             let event = Event {
                 header,
-                message: &message,
-                rows: &rows,
-                facts: facts.as_ref(),
-                pair,
+                message,
+                parts: &parts,
+                pair: self.error_pair(header, message),
             };
-            for at in range {
-                let symbol = self.symbol_of(&message);
-                let outcome = self.on_account(at, now, origin, |account, ctx| {
-                    account.on_event(&event, symbol, ctx)
-                });
-                if let Some(Err(sentence)) = outcome {
-                    result = Err(CoreError::config(sentence));
-                }
-                if let (Some(_), Some(account)) = (&facts, self.accounts.get_mut(at)) {
-                    account.build_sessions(&self.config.feeds, &self.names);
-                }
-            }
-            if self.is_live && matches!(message, Message::Account(_) | Message::Terminal(_)) {
-                self.on_broker_clock(header.t_ns, now, origin);
-            }
-            self.finish_step();
+            result = self.run_event(&event, target, now, origin);
         }
         self.refresh_due();
         let mut flags = self.flags();
@@ -169,13 +141,52 @@ impl Engine {
         }
     }
 
-    /// Returns the id of the symbol that a message names, a new one if needed.
-    fn symbol_of(&mut self, message: &Message<'_>) -> u32 {
-        match message {
-            Message::Fill(fill) => self.intern(fill.symbol),
-            Message::Symbol(facts) => self.intern(facts.symbol),
-            _ => UNKNOWN,
+    fn run_event(
+        &mut self,
+        event: &Event<'_>,
+        target: Option<usize>,
+        now: Now,
+        origin: Origin,
+    ) -> Result<(), CoreError> {
+        let mut result = Ok(());
+        for at in target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1)) {
+            let outcome =
+                self.on_account(at, now, origin, |account, ctx| account.on_event(event, ctx));
+            if let Some(Err(sentence)) = outcome {
+                result = Err(CoreError::config(sentence));
+            }
+            if let (Some(_), Some(account)) = (&event.parts.facts, self.accounts.get_mut(at)) {
+                account.build_sessions(&self.config.feeds, &self.names);
+            }
         }
+        if self.is_live && matches!(event.message, Message::Account(_) | Message::Terminal(_)) {
+            self.on_broker_clock(event.header.t_ns, now, origin);
+        }
+        self.finish_step();
+        result
+    }
+
+    /// Reads what a message holds besides its own fields, and gives its symbols their ids.
+    fn parts_of(&mut self, message: &Message<'_>) -> Result<Parts, Malformed> {
+        let mut parts = Parts {
+            symbol: UNKNOWN,
+            rows: Vec::new(),
+            facts: None,
+        };
+        match message {
+            Message::Fill(fill) => parts.symbol = self.intern(fill.symbol),
+            Message::Account(snapshot) => parts.rows = self.read_positions(snapshot)?,
+            Message::Symbol(facts) => {
+                parts.facts = Some(fact_layer(facts)?);
+                parts.symbol = self.intern(facts.symbol);
+            }
+            Message::Ticks(_)
+            | Message::Error(_)
+            | Message::Heartbeat
+            | Message::Transfer(_)
+            | Message::Terminal(_) => {}
+        }
+        Ok(parts)
     }
 
     fn intern(&mut self, name: &str) -> u32 {
@@ -192,11 +203,8 @@ impl Engine {
 
     fn read_positions(
         &mut self,
-        message: &Message<'_>,
+        snapshot: &wire::Account<'_>,
     ) -> Result<Vec<SnapshotPosition>, Malformed> {
-        let Message::Account(snapshot) = message else {
-            return Ok(Vec::new());
-        };
         let mut rows = Vec::with_capacity(snapshot.positions.count.min(1024));
         let mut cursor = snapshot.positions.cursor;
         for _ in 0..snapshot.positions.count {
@@ -232,3 +240,12 @@ impl Engine {
     }
 }
 
+/// What a message holds besides its own fields.
+pub(crate) struct Parts {
+    /// The symbol that it names.
+    pub(crate) symbol: u32,
+    /// Positions of a snapshot.
+    pub(crate) rows: Vec<SnapshotPosition>,
+    /// Facts of a symbol.
+    pub(crate) facts: Option<FactLayer>,
+}

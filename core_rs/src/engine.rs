@@ -135,8 +135,7 @@ impl Engine {
             config,
         };
         for account in engine.config.accounts.clone() {
-            let mut account = Account::new(account, &engine.config, &engine.names, is_live);
-            account.build_sessions(&engine.config.feeds, &engine.names);
+            let account = Account::new(account, &engine.config, &engine.names, is_live);
             engine.accounts.push(account);
         }
         engine.load_profiles(profiles)?;
@@ -168,6 +167,12 @@ impl Engine {
     /// Takes the decisions that wait, oldest first.
     pub fn take_decisions(&mut self) -> Vec<Decision> {
         core::mem::take(&mut self.decisions)
+    }
+
+    /// Returns marked equity in units of 1e-20, before any rounding; `None` before the first snapshot.
+    pub fn marked_fine(&self, account: &str) -> Option<i128> {
+        let found = self.accounts.iter().find(|one| one.config.id == account)?;
+        (found.equity.snapshots > 0).then(|| found.marked())
     }
 
     /// Returns the hash that every line carries.
@@ -282,7 +287,7 @@ impl Engine {
             out: &mut self.findings,
             fresh_read: &mut self.fresh_read,
         };
-        account.move_bucket(now, &self.weeks);
+        account.bucket.move_to(now, &self.weeks);
         let result = work(account, &mut ctx);
         if account.step.is_dirty {
             account.settle(&mut ctx);

@@ -3,8 +3,9 @@
 use crate::account::Account;
 use crate::context::Context;
 use crate::decimal::Decimal;
+use crate::dispatch::Parts;
 use crate::facts::{DIGITS_MAX, Fact, FactLayer};
-use crate::fills::{Deal, Snapshot, SnapshotPosition};
+use crate::fills::{Deal, Snapshot};
 use crate::msgpack::Malformed;
 use crate::names::UNKNOWN;
 use crate::session::Session;
@@ -12,6 +13,8 @@ use crate::triggers::connection_lost::Source;
 use crate::types::{Now, ProfitMode};
 use crate::wire::{self, Header, Message};
 
+/// A tick of the terminal so soon after the feed's last one is the same quote on another way.
+const QUIET_GRACE_NS: i64 = 2_000_000_000;
 /// Largest number of sources of one account: a bound against strangers.
 const SOURCES_MAX: usize = 1024;
 
@@ -19,8 +22,7 @@ const SOURCES_MAX: usize = 1024;
 pub(crate) struct Event<'a> {
     pub(crate) header: &'a Header<'a>,
     pub(crate) message: &'a Message<'a>,
-    pub(crate) rows: &'a [SnapshotPosition],
-    pub(crate) facts: Option<&'a FactLayer>,
+    pub(crate) parts: &'a Parts,
     pub(crate) pair: Option<(u32, i64)>,
 }
 
@@ -28,9 +30,9 @@ impl Account {
     pub(crate) fn on_event(
         &mut self,
         event: &Event<'_>,
-        symbol: u32,
         ctx: &mut Context<'_>,
     ) -> Result<(), String> {
+        let symbol = event.parts.symbol;
         match event.message {
             Message::Fill(fill) => self.on_fill(
                 &Deal {
@@ -53,18 +55,18 @@ impl Account {
                     last_deal: account.last_deal,
                     is_fresh: !self.is_live || account.request > 0,
                 };
-                self.on_snapshot(&snapshot, event.rows, ctx);
+                self.on_snapshot(&snapshot, &event.parts.rows, ctx);
             }
             Message::Error(error) => {
                 if event.header.source != "edgeguard" {
                     self.count_class(error.class, event.pair, ctx);
                 }
             }
-            Message::Heartbeat => self.prove_source(event.header.source, false, ctx.now),
+            Message::Heartbeat => self.on_heartbeat(event.header.source, ctx.now),
             Message::Transfer(transfer) => self.on_transfer(transfer.kind, transfer.amount),
             Message::Terminal(terminal) => self.on_terminal(terminal.connected, ctx.now),
             Message::Symbol(_) => {
-                if let Some(layer) = event.facts {
+                if let Some(layer) = &event.parts.facts {
                     return self.update_facts(symbol, layer, ctx.names);
                 }
             }
@@ -86,39 +88,73 @@ impl Account {
         }
     }
 
-    /// A heartbeat, or live a valid tick, of a publisher.
-    pub(crate) fn prove_source(&mut self, publisher: &str, is_tick: bool, now: Now) {
-        let limits = &self.config.limits;
-        let feed = publisher.strip_prefix("feed:");
-        if publisher == "terminal"
-            || (publisher == "engine" && is_tick)
-            || (feed.is_none() && publisher != "engine" && !is_tick)
-        {
+    /// A heartbeat of the engine, or of a feed as `feed:NAME`. In a replay a feed that the configuration
+    /// does not name is a source from its first heartbeat on.
+    fn on_heartbeat(&mut self, publisher: &str, now: Now) {
+        let is_feed = publisher.starts_with("feed:");
+        if (publisher != "engine" && !is_feed) || self.prove(publisher, now) {
             return;
         }
-        let plain = feed.unwrap_or(publisher);
-        for (number, source) in (0u32..).zip(self.sources.iter_mut()) {
-            let is_it = if publisher == "engine" {
-                source.name() == "engine"
-            } else {
-                source.name().strip_prefix("feed:") == Some(plain)
-            };
-            if is_it {
-                source.prove(number, now, limits, &mut self.queue);
-                return;
-            }
-        }
-        if is_tick
-            || self.is_live
-            || self.optional_feeds.iter().any(|name| name == publisher)
-            || self.sources.len() >= SOURCES_MAX
-        {
+        let is_optional = self.optional_feeds.iter().any(|name| name == publisher);
+        if self.is_live || is_optional || self.sources.len() >= SOURCES_MAX {
             return;
         }
         let number = u32::try_from(self.sources.len()).unwrap_or(UNKNOWN);
         let mut source = Source::new(publisher.to_string(), Session::default());
-        source.prove(number, now, limits, &mut self.queue);
+        source.prove(number, now, &self.config.limits, &mut self.queue);
         self.sources.push(source);
+    }
+
+    fn prove(&mut self, name: &str, now: Now) -> bool {
+        let found = (0u32..)
+            .zip(self.sources.iter_mut())
+            .find(|(_, source)| source.name() == name);
+        let Some((number, source)) = found else {
+            return false;
+        };
+        source.prove(number, now, &self.config.limits, &mut self.queue);
+        true
+    }
+
+    /// Live, any valid tick is a proof of its feed.
+    pub(crate) fn prove_feed(&mut self, publisher: &str, now: Now) {
+        let plain = publisher.strip_prefix("feed:").unwrap_or(publisher);
+        let found = (0u32..)
+            .zip(self.sources.iter_mut())
+            .find(|(_, source)| source.name().strip_prefix("feed:") == Some(plain));
+        if let Some((number, source)) = found {
+            source.prove(number, now, &self.config.limits, &mut self.queue);
+        }
+    }
+
+    /// Live, the terminal's own quotes are what a silent feed is held against.
+    pub(crate) fn note_terminal_tick(&mut self, symbol: u32, now: Now) {
+        if let Some(symbol) = self.symbol_mut(symbol) {
+            symbol.terminal_tick_at = now.boot_ns;
+        }
+    }
+
+    /// Returns whether a feed without heartbeats is only quiet: the terminal gives proof, and its own
+    /// quotes of the feed's symbols have not moved since the feed's last tick.
+    pub(crate) fn is_only_quiet(&self, number: u32, now: Now) -> bool {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(feed) = self
+            .sources
+            .get(place)
+            .filter(|source| source.may_be_quiet())
+        else {
+            return false;
+        };
+        let limit = self.config.limits.connection_lost_ns;
+        let terminal_lives = self.sources.iter().any(|source| {
+            let silence = now.boot_ns.saturating_sub(source.last_proof());
+            source.name() == "terminal" && source.is_armed() && silence <= limit
+        });
+        let grace_end = feed.last_proof().saturating_add(QUIET_GRACE_NS);
+        let has_moved = (0u32..)
+            .zip(&self.symbols)
+            .any(|(id, symbol)| symbol.terminal_tick_at > grace_end && feed.quotes(id));
+        terminal_lives && !has_moved
     }
 }
 

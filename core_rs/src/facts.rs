@@ -2,7 +2,7 @@
 
 use crate::config::{Faults, SymbolConfig};
 use crate::config_file::{FileSymbol, OneOrMany};
-use crate::decimal::{Decimal, pow10};
+use crate::decimal::{Decimal, gcd, pow10};
 use crate::session::Rule;
 use crate::types::ProfitMode;
 
@@ -161,17 +161,11 @@ fn tick_unit(value: Option<Decimal>, size: Decimal, digits: u8) -> Result<Unit, 
     match (numerator, denominator) {
         (Some(numerator), Some(denominator)) => {
             let divisor = gcd(numerator, denominator).max(1);
-            Ok(Unit::Ratio(numerator / divisor, denominator / divisor))
+            let reduced = |term: i128| term.checked_div(divisor).unwrap_or(term);
+            Ok(Unit::Ratio(reduced(numerator), reduced(denominator)))
         }
         _ => Err("tick_value over tick_size must be below 1e26".into()),
     }
-}
-
-fn gcd(mut a: i128, mut b: i128) -> i128 {
-    while b != 0 {
-        (a, b) = (b, a.wrapping_rem(b));
-    }
-    a
 }
 
 /// Parses one `[[symbol]]`.

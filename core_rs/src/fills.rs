@@ -153,6 +153,7 @@ impl Account {
         self.step.is_dirty = true;
         self.step.is_snapshot = true;
         self.step.is_fresh = snapshot.is_fresh;
+        self.rebuild_scopes();
         self.report_scopes();
         self.raise_peak(ctx.now.wall_ns);
         self.first_references(ctx);
@@ -219,7 +220,7 @@ impl Account {
             self.book.push(position);
         }
         self.book.sort();
-        for position in self.book.iter() {
+        for position in self.book.all() {
             let place = usize::try_from(position.symbol).unwrap_or(usize::MAX);
             if let Some(symbol) = self.symbols.get_mut(place) {
                 symbol.hot.sums.add(position);
@@ -266,6 +267,7 @@ impl Account {
             }
         }
         self.step.is_dirty = true;
+        self.rebuild_scopes();
         self.rebuild_exposure(ctx.names);
         self.revalue_exposed();
         self.watch_ages(ctx);

@@ -89,20 +89,20 @@ impl Account {
             is_reported: is_snapshot || !is_trusted,
             is_trusted,
             is_fresh,
+            confirm_ns: limits.confirm_reported.then_some(limits.confirm_ns),
         };
-        let confirm = limits.confirm_reported.then_some(limits.confirm_ns);
         let (daily, drawdown) =
             self.account_readings(to_minor(self.used_equity(), self.config.currency_digits));
         for (loss, reading) in self.losses.iter_mut().zip([daily, drawdown]) {
             if let Some(reading) = reading {
-                loss.judge(reading, evidence, confirm, &mut self.queue, ctx);
+                loss.judge(reading, evidence, &mut self.queue, ctx);
             }
         }
         for at in 0..self.scopes.len() {
             if let Some((place, reading)) = self.scope_reading(at)
                 && let Some(loss) = self.losses.get_mut(place)
             {
-                loss.judge(reading, evidence, confirm, &mut self.queue, ctx);
+                loss.judge(reading, evidence, &mut self.queue, ctx);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The decisions of EdgeGuard: pure state machines that take the time and an event and return what to do.
+//! The decisions of `EdgeGuard`: pure state machines that take the time and an event and return what to do.
 //!
 //! Nothing here reads a clock, does input or output, starts a thread or depends on the order of a hash map.
 //! `docs/TRIGGERS.md` defines every rule.

@@ -1,17 +1,9 @@
 //! Marked equity: the change of each symbol since the snapshot, converted, and whether it can be trusted.
 
-use crate::account::{Account, Currency};
+use crate::account::Account;
 use crate::book::Sums;
-use crate::context::Context;
-use crate::convert::{Leg, Pair, Rate, Route, exact, find_route, snapped};
-use crate::day::{to_fine, to_minor};
-use crate::deadline::Due;
-use crate::decision::Finding;
-use crate::facts::{FactLayer, Unit};
-use crate::names::Names;
-use crate::price::power_of_ten;
-use crate::triggers::loss::{Evidence, Reading};
-use crate::types::{Action, Code, Trigger};
+use crate::convert::{Leg, Rate, Route, exact, snapped};
+use crate::facts::Unit;
 
 impl Account {
     /// Returns marked equity in fine units.

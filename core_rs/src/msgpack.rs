@@ -135,6 +135,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[allow(
+        clippy::cognitive_complexity,
+        reason = "one arm per byte of the format"
+    )]
     fn rare_scalar(&mut self, head: u8) -> Read<Scalar<'a>> {
         Ok(match head {
             0xc0 => Scalar::Nil,

@@ -7,7 +7,6 @@ use crate::decimal::Decimal;
 use crate::decision::{Decision, Finding, seconds_text};
 use crate::engine::{Engine, Flags};
 use crate::error::CoreError;
-use crate::triggers::price_anomaly::pause_finding;
 use crate::types::{Action, Code, Now, Origin, Status, Trigger};
 
 /// New references that an operator, or the deal history, supplies.
@@ -38,7 +37,7 @@ impl Engine {
     pub fn resume(&mut self, account: &str, now: Now, origin: Origin) -> Result<Flags, CoreError> {
         let at = self.place(account)?;
         self.move_clock(now, origin);
-        self.on_account(at, now, origin, |account, ctx| account.resume(ctx));
+        self.on_account(at, now, origin, Account::resume);
         self.finish_step();
         self.refresh_due();
         Ok(self.flags())
@@ -64,7 +63,7 @@ impl Engine {
         };
         self.move_clock(now, origin);
         self.on_account(at, now, origin, |account, ctx| {
-            account.end_pauses(wanted, false, ctx)
+            account.end_pauses(wanted, false, ctx);
         });
         self.finish_step();
         self.refresh_due();
@@ -102,7 +101,7 @@ impl Engine {
         }
         self.move_clock(now, origin);
         self.on_account(at, now, origin, |account, ctx| {
-            account.rebase(peak, day, rebase.provenance, ctx)
+            account.rebase(peak, day, rebase.provenance, ctx);
         });
         self.finish_step();
         self.refresh_due();
@@ -200,8 +199,9 @@ impl Account {
             let last = symbol.hot.ask.saturating_sub(symbol.hot.bid);
             let spread = &mut symbol.spread;
             if spread.status() == Status::Paused && (spread.is_sticky() || !only_sticky) {
+                let name = ctx.names.name(id);
                 ctx.out
-                    .push(pause_finding(spread, last, id, &self.config.limits, ctx));
+                    .push(spread.finding(Action::Release, last, name, &self.config.limits));
                 spread.clear();
             }
         }
@@ -240,7 +240,7 @@ impl Account {
     fn suspend_engine(&mut self, until: Option<i64>, now: Now) {
         for (number, source) in (0u32..).zip(self.sources.iter_mut()) {
             if source.name() == "engine" {
-                source.suspend(until, number, now, &self.config.limits, &mut self.queue);
+                source.suspend(until, number, now, &mut self.queue);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Prices as they arrive, and their half-even rounding to integer points.
 
+use core::cmp::Ordering;
 use core::fmt::Write as _;
 
 use crate::decimal::{Decimal, NumberError, div_half_even, pow10, pow10_i64};
@@ -80,14 +81,13 @@ impl Price {
 
 #[inline]
 fn exact_points(mantissa: i64, scale: u8, digits: u8) -> Option<i64> {
-    let points = if scale == digits {
-        mantissa
-    } else if scale < digits {
-        mantissa.checked_mul(power(digits.wrapping_sub(scale))?)?
-    } else {
-        let places = scale.wrapping_sub(digits);
-        let unit = pow10(u32::from(places)).unwrap_or(i128::MAX);
-        i64::try_from(div_half_even(i128::from(mantissa), unit)).ok()?
+    let points = match scale.cmp(&digits) {
+        Ordering::Equal => mantissa,
+        Ordering::Less => mantissa.checked_mul(power(digits.wrapping_sub(scale))?)?,
+        Ordering::Greater => {
+            let unit = pow10(u32::from(scale.wrapping_sub(digits))).unwrap_or(i128::MAX);
+            i64::try_from(div_half_even(i128::from(mantissa), unit)).ok()?
+        }
     };
     (points.unsigned_abs() <= POINTS_MAX.unsigned_abs()).then_some(points)
 }

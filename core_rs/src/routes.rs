@@ -120,6 +120,7 @@ impl Account {
                 before.map(|facts| facts.digits),
                 after.map(|facts| facts.digits),
             );
+            self.rebuild_scopes();
             self.rebuild_exposure(names);
             self.revalue_exposed();
             self.step.is_dirty = true;
@@ -142,7 +143,7 @@ impl Account {
                 .unwrap_or(points)
         };
         let mut sums = Sums::default();
-        for position in &mut self.book {
+        for position in self.book.all_mut() {
             if position.symbol == id {
                 position.cost = scaled(position.cost);
                 sums.add(position);

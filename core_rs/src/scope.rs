@@ -5,6 +5,7 @@
 //! at the reference minus the result now; the base is the account's.
 
 use crate::account::Account;
+use crate::book::Sums;
 use crate::config::{AccountConfig, Config};
 use crate::day::to_minor;
 use crate::names::{Names, UNKNOWN};
@@ -35,6 +36,10 @@ pub struct Scope {
     pub floating_reported: i128,
     /// Its result at the day's reference, in minor units.
     pub at_reference: i128,
+    /// Profit and swap of the snapshot that its positions still carry, in fine units.
+    pub carried: i128,
+    /// Sums of its positions by symbol.
+    pub cells: Vec<(u32, Sums)>,
 }
 
 impl Scope {
@@ -111,6 +116,8 @@ pub fn build(
             realised_reported: 0,
             floating_reported: 0,
             at_reference: 0,
+            carried: 0,
+            cells: Vec::new(),
         });
         losses.push(LossTrigger::new(owner(
             Trigger::DailyLoss,
@@ -133,16 +140,36 @@ impl Account {
         }
     }
 
+    /// Sums up each scope's positions anew: the book changed.
+    pub fn rebuild_scopes(&mut self) {
+        for scope in &mut self.scopes {
+            scope.carried = 0;
+            scope.cells.clear();
+            for position in self.book.all() {
+                if !scope.contains(position.symbol, position.magic) {
+                    continue;
+                }
+                scope.carried = scope.carried.saturating_add(position.carried);
+                let known = scope
+                    .cells
+                    .iter_mut()
+                    .find(|(id, _)| *id == position.symbol);
+                if let Some((_, sums)) = known {
+                    sums.add(position);
+                } else {
+                    let mut sums = Sums::default();
+                    sums.add(position);
+                    scope.cells.push((position.symbol, sums));
+                }
+            }
+        }
+    }
+
     /// Notes what the broker says of each scope.
     pub fn report_scopes(&mut self) {
         for scope in &mut self.scopes {
             scope.realised_reported = scope.realised;
-            let mine = self
-                .book
-                .iter()
-                .filter(|one| scope.contains(one.symbol, one.magic));
-            scope.floating_reported =
-                mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
+            scope.floating_reported = scope.carried;
         }
     }
 
@@ -150,14 +177,9 @@ impl Account {
     pub fn take_scope_references(&mut self) {
         for at in 0..self.scopes.len() {
             if let Some(scope) = self.scopes.get_mut(at) {
-                let mine = self
-                    .book
-                    .iter()
-                    .filter(|one| scope.contains(one.symbol, one.magic));
-                scope.floating_reported =
-                    mine.fold(0, |sum: i128, one| sum.saturating_add(one.carried));
                 scope.realised = 0;
                 scope.realised_reported = 0;
+                scope.floating_reported = scope.carried;
             }
             let result = self.scope_result(at);
             if let Some(scope) = self.scopes.get_mut(at) {
@@ -180,28 +202,9 @@ impl Account {
                 digits,
             );
         }
-        let mut total = scope.realised;
-        let mut sums: Vec<(u32, crate::book::Sums)> = Vec::new();
-        for position in self
-            .book
-            .iter()
-            .filter(|one| scope.contains(one.symbol, one.magic))
-        {
-            total = total.saturating_add(position.carried);
-            match sums
-                .iter_mut()
-                .find(|(symbol, _)| *symbol == position.symbol)
-            {
-                Some((_, sum)) => sum.add(position),
-                None => {
-                    let mut sum = crate::book::Sums::default();
-                    sum.add(position);
-                    sums.push((position.symbol, sum));
-                }
-            }
-        }
-        for (symbol, sum) in sums {
-            total = total.saturating_add(self.value_of(symbol, &sum).unwrap_or(0));
+        let mut total = scope.realised.saturating_add(scope.carried);
+        for (symbol, sums) in &scope.cells {
+            total = total.saturating_add(self.value_of(*symbol, sums).unwrap_or(0));
         }
         to_minor(total, digits)
     }

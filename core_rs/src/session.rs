@@ -23,6 +23,8 @@ struct Weekly {
 /// The rule of one session specification.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// The texts that it was read from: equal texts are equal rules.
+    key: String,
     always: bool,
     weekly: Vec<Weekly>,
     holidays: Vec<Date>,
@@ -33,6 +35,7 @@ impl Rule {
     /// Returns the rule of a market that never closes.
     pub fn always() -> Self {
         Self {
+            key: "24x7|".into(),
             always: true,
             weekly: Vec::new(),
             holidays: Vec::new(),
@@ -54,6 +57,7 @@ impl Rule {
         }
         let new_york = Zone::named("America/New_York").ok_or("must find America/New_York")?;
         let mut rule = Self {
+            key: format!("{}|{}", entries.join(";"), holidays.join(";")),
             always: false,
             weekly: Vec::new(),
             holidays: dates,
@@ -212,7 +216,9 @@ pub struct Session {
 
 impl Session {
     /// Returns the union of rules; without any rule it is always open.
-    pub fn union(rules: Vec<Rule>) -> Self {
+    pub fn union(mut rules: Vec<Rule>) -> Self {
+        rules.sort_by(|a, b| a.key.cmp(&b.key));
+        rules.dedup_by(|a, b| a.key == b.key);
         let always = rules.is_empty() || rules.iter().any(Rule::is_always_open);
         Self {
             rules: if always { Vec::new() } else { rules },

@@ -135,7 +135,7 @@ impl Spectrum {
     fn previous(&self, from: usize) -> usize {
         let mut at = from;
         while at > 0 {
-            let start = at.saturating_sub(1) / BLOCK * BLOCK;
+            let start = (at.saturating_sub(1) / BLOCK).saturating_mul(BLOCK);
             if self
                 .blocks
                 .get(start / BLOCK)

@@ -1,5 +1,7 @@
 //! Status as JSON: equity, limits with their distance, states, sources, symbols and counters.
 
+mod states;
+
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
@@ -8,7 +10,7 @@ use crate::decimal::{Decimal, div_ceil, format_scaled, pow10};
 use crate::decision::{ratio_text, seconds_text};
 use crate::engine::Engine;
 use crate::names::Names;
-use crate::triggers::price_input::BadCause;
+use crate::triggers::price_input::{BadCause, Quote};
 use crate::types::{Now, Status, Trigger};
 
 /// Decimals of printed distances.
@@ -93,14 +95,14 @@ fn account_status(account: &mut Account, names: &Names, now: Now) -> Value {
             "taken_ns": account.peak.taken_ns,
             "provenance": account.peak.provenance,
         },
-        "no_stop_loss": account.book.iter().filter(|one| !one.has_stop).map(|one| one.ticket).collect::<Vec<_>>(),
-        "positions": account.book.iter().count(),
+        "no_stop_loss": account.book.all().iter().filter(|one| !one.has_stop).map(|one| one.ticket).collect::<Vec<_>>(),
+        "positions": account.book.all().len(),
         "unknown_symbol_ticks": account.unknown_ticks,
     });
     let limits = limits(account, now);
     let parts = [
         ("limits", limits),
-        ("states", states(account, names)),
+        ("states", states::states(account, names)),
         ("sources", sources(account, now)),
         ("symbols", symbols(account, names)),
     ];
@@ -123,8 +125,8 @@ fn distance(threshold: &str, value: Option<&str>) -> Option<String> {
     Some(format_scaled(left, PLACES))
 }
 
-fn limit(value: Option<String>, threshold: &str) -> Value {
-    let distance = distance(threshold, value.as_deref());
+fn limit(value: Option<&str>, threshold: &str) -> Value {
+    let distance = distance(threshold, value);
     json!({ "value": value, "threshold": threshold, "distance": distance })
 }
 
@@ -141,7 +143,7 @@ fn limits(account: &mut Account, now: Now) -> Value {
         let value = reading
             .filter(|_| known)
             .and_then(|reading| ratio_text(reading.loss, reading.base));
-        map.insert(name, limit(value, &owner.limit.text));
+        map.insert(name, limit(value.as_deref(), &owner.limit.text));
     }
     let silence = account
         .sources
@@ -152,12 +154,12 @@ fn limits(account: &mut Account, now: Now) -> Value {
     let text = account.config.limits.connection_lost.text.clone();
     map.insert(
         Trigger::ConnectionLost.name().into(),
-        limit(silence.map(seconds_text), &text),
+        limit(silence.map(seconds_text).as_deref(), &text),
     );
     let count = account.errors.count().to_string();
     map.insert(
         Trigger::ErrorRate.name().into(),
-        limit(Some(count), &account.config.limits.errors_text),
+        limit(Some(&count), &account.config.limits.errors_text),
     );
     let worst = account
         .symbols
@@ -171,99 +173,11 @@ fn limits(account: &mut Account, now: Now) -> Value {
         .max()
         .map(|scaled| format_scaled(scaled, PLACES));
     let text = account.config.limits.spread_multiple.text.clone();
-    map.insert(Trigger::PriceAnomaly.name().into(), limit(worst, &text));
+    map.insert(
+        Trigger::PriceAnomaly.name().into(),
+        limit(worst.as_deref(), &text),
+    );
     Value::Object(map)
-}
-
-/// Everything that is in force now.
-fn states(account: &Account, names: &Names) -> Value {
-    let mut list = Vec::new();
-    for loss in &account.losses {
-        if loss.status() != Status::Clear {
-            let owner = loss.owner();
-            list.push(json!({
-                "trigger": owner.trigger.name(), "code": owner.code.name(), "scope": owner.scope,
-                "status": word(loss.status()), "sticky": false, "symbol": null, "source": null,
-            }));
-        }
-    }
-    let mut add = |trigger: Trigger,
-                   code: &str,
-                   status: Status,
-                   sticky: bool,
-                   symbol: Option<&str>,
-                   source: Option<&str>| {
-        list.push(json!({
-            "trigger": trigger.name(), "code": code, "scope": "account", "status": word(status),
-            "sticky": sticky, "symbol": symbol, "source": source,
-        }));
-    };
-    for source in account
-        .sources
-        .iter()
-        .filter(|one| one.status() != Status::Clear)
-    {
-        add(
-            Trigger::ConnectionLost,
-            "CONNECTION_LOST",
-            source.status(),
-            false,
-            None,
-            Some(source.name()),
-        );
-    }
-    if account.errors.status() != Status::Clear {
-        add(
-            Trigger::ErrorRate,
-            "ERROR_RATE_EXCEEDS_MAX",
-            account.errors.status(),
-            account.errors.is_sticky(),
-            None,
-            None,
-        );
-    }
-    for (id, symbol) in (0u32..).zip(&account.symbols) {
-        let name = Some(names.name(id));
-        if symbol.spread.status() != Status::Clear {
-            add(
-                Trigger::PriceAnomaly,
-                "SPREAD_EXCEEDS_MAX",
-                Status::Paused,
-                symbol.spread.is_sticky(),
-                name,
-                None,
-            );
-        }
-        if symbol.suspect.is_some() {
-            add(
-                Trigger::Input,
-                "PRICE_JUMP",
-                Status::Paused,
-                false,
-                name,
-                None,
-            );
-        }
-        if symbol.is_stale {
-            add(
-                Trigger::Input,
-                "PRICE_STALE",
-                Status::Paused,
-                false,
-                name,
-                None,
-            );
-        }
-    }
-    for (is_on, code) in [
-        (account.is_untrusted, "EQUITY_UNTRUSTED"),
-        (account.is_day_unknown, "DAY_START_UNKNOWN"),
-    ] {
-        if is_on {
-            add(Trigger::Input, code, Status::Paused, false, None, None);
-        }
-    }
-    Value::Array(list)
 }
 
 fn sources(account: &mut Account, now: Now) -> Value {
@@ -297,9 +211,7 @@ fn symbols(account: &mut Account, names: &Names) -> Value {
         let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
         let price = |points: i64| format_scaled(i128::from(points), digits);
         let is_long = symbol.hot.sums.net_volume() > 0;
-        let side = |quote: crate::triggers::price_input::Quote| {
-            price(if is_long { quote.bid } else { quote.ask })
-        };
+        let side = |quote: Quote| price(if is_long { quote.bid } else { quote.ask });
         let bad: Map<String, Value> = BadCause::ALL
             .iter()
             .zip(symbol.bad)
@@ -310,7 +222,7 @@ fn symbols(account: &mut Account, names: &Names) -> Value {
             "digits": symbol.facts.as_ref().map(|facts| facts.digits),
             "bid": symbol.hot.accepted().map(|quote| price(quote.bid)),
             "ask": symbol.hot.accepted().map(|quote| price(quote.ask)),
-            "spread": symbol.hot.accepted().map(|quote| quote.spread()),
+            "spread": symbol.hot.accepted().map(Quote::spread),
             "normal": symbol.spread.normal(),
             "armed": symbol.spread.normal().is_some(),
             "samples": symbol.spread.window().len(),

@@ -5,7 +5,8 @@ use crate::config::{Limits, SymbolConfig};
 use crate::deadline::Timer;
 use crate::facts::{FactLayer, Facts};
 use crate::session::{Rule, Session};
-use crate::triggers::price_anomaly::{NormalFacts, SpreadWatch};
+use crate::triggers::normal::NormalFacts;
+use crate::triggers::price_anomaly::SpreadWatch;
 use crate::triggers::price_input::Quote;
 use crate::types::Status;
 
@@ -20,7 +21,7 @@ pub mod need {
     pub const SUSPECT: u16 = 2;
     /// A spread pause is in force, or anomalous ticks are being counted.
     pub const SPREAD: u16 = 4;
-    /// PRICE_STALE is in force.
+    /// `PRICE_STALE` is in force.
     pub const STALE: u16 = 8;
     /// It converts a currency.
     pub const LEG: u16 = 16;
@@ -127,12 +128,14 @@ pub struct Symbol {
     pub leg_of: Vec<usize>,
     /// The change is not zero and no route leads to the account currency.
     pub is_missing: bool,
-    /// PRICE_STALE is in force.
+    /// `PRICE_STALE` is in force.
     pub is_stale: bool,
     /// Deadline of the price's age.
     pub stale: Timer,
     /// Deadline of a suspect.
     pub jump: Timer,
+    /// Boot time of the last valid tick of the terminal itself (live).
+    pub terminal_tick_at: i64,
     /// Bad ticks by cause.
     pub bad: [u64; 5],
 }
@@ -164,6 +167,7 @@ impl Symbol {
             is_stale: false,
             stale: Timer::default(),
             jump: Timer::default(),
+            terminal_tick_at: i64::MIN,
             bad: [0; 5],
         }
     }

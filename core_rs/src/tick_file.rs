@@ -33,19 +33,27 @@ pub struct Parsed {
     pub fault: Option<CoreError>,
 }
 
-/// Parses a file of a kind: `oanda`, `bookticker`, `mt5csv` or `dukascopy`; the latter is the binary
-/// format of one hour when a date is given, else the CSV export. `digits` are those of the symbol.
+/// What is known of a file besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// `oanda`, `bookticker`, `mt5csv` or `dukascopy`.
+    pub kind: &'a str,
+    /// The symbol that it quotes.
+    pub symbol: &'a str,
+    /// What lines call it.
+    pub name: &'a str,
+    /// `20140501`, or with the hour `2014050113`, where the rows leave it out.
+    pub day: Option<&'a str>,
+}
+
+/// Parses a file; Dukascopy's is the binary format of one hour when a day is given, else the CSV
+/// export. `digits` are those of the symbol.
 ///
 /// # Errors
-/// `CoreError::Argument` for an unknown kind or a missing or wrong date.
-pub fn parse(
-    kind: &str,
-    name: &str,
-    data: &[u8],
-    date: Option<&str>,
-    digits: u8,
-) -> Result<Parsed, CoreError> {
-    let midnight = match date {
+/// `CoreError::Argument` for an unknown kind or a missing or wrong day.
+pub fn parse(about: About<'_>, data: &[u8], digits: u8) -> Result<Parsed, CoreError> {
+    let name = about.name;
+    let midnight = match about.day {
         Some(text) => Some(midnight_ns(text)?),
         None => None,
     };
@@ -61,7 +69,7 @@ pub fn parse(
         rows: Vec::with_capacity(data.len() / 24),
         last_ns: i64::MIN,
     };
-    let outcome = match kind {
+    let outcome = match about.kind {
         "oanda" => file.lines(
             data,
             &mut Oanda {

@@ -1,11 +1,11 @@
 //! Recorded tick files, merged in time order; at one instant in the order in which they were given.
 
 use crate::account::Account;
-use crate::dispatch::Quoted;
+use crate::batch::Quoted;
 use crate::engine::Engine;
 use crate::error::CoreError;
 use crate::names::UNKNOWN;
-use crate::tick_file::{Parsed, RawTick, parse};
+use crate::tick_file::{About, Parsed, RawTick, parse};
 use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
 
@@ -50,22 +50,16 @@ impl Engine {
     /// Parses a tick file. A fault inside it is raised when the replay gets there. Returns its rows.
     ///
     /// # Errors
-    /// `CoreError::Argument` for an unknown kind or a missing date.
-    pub fn add_tick_file(
-        &mut self,
-        kind: &str,
-        symbol: &str,
-        name: &str,
-        data: &[u8],
-        date: Option<&str>,
-    ) -> Result<usize, CoreError> {
+    /// `CoreError::Argument` for an unknown kind or a missing day.
+    pub fn add_tick_file(&mut self, about: About<'_>, data: &[u8]) -> Result<usize, CoreError> {
+        let (symbol, name) = (about.symbol, about.name);
         let id = self.names.lookup(symbol.as_bytes());
         let facts = self
             .accounts
             .first()
             .and_then(|account| account.symbol(id)?.facts.as_ref());
         let digits = facts.map_or(5, |facts| facts.digits);
-        let Parsed { rows, fault } = parse(kind, name, data, date, digits)?;
+        let Parsed { rows, fault } = parse(about, data, digits)?;
         let source = self.register_source(name);
         let count = rows.len();
         self.files.files.push(TickFile {

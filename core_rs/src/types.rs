@@ -172,7 +172,7 @@ impl ProfitMode {
 pub struct Now {
     /// Nanoseconds since the Unix epoch.
     pub wall_ns: i64,
-    /// Nanoseconds of CLOCK_BOOTTIME; in a replay the wall itself.
+    /// Nanoseconds of `CLOCK_BOOTTIME`; in a replay the wall itself.
     pub boot_ns: i64,
 }
 

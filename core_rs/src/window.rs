@@ -62,7 +62,7 @@ impl Window {
     /// Returns an empty window of samples that are taken at most once per interval of `width_ns`.
     pub fn new(span_ns: i64, width_ns: i64) -> Self {
         let width_ns = width_ns.max(1);
-        let places = (span_ns / width_ns).saturating_add(2);
+        let places = span_ns.checked_div(width_ns).unwrap_or(0).saturating_add(2);
         let is_packed = width_ns <= PACKED_WIDTH_MAX && places <= PACKED_PLACES_MAX;
         let store = if is_packed {
             let places = usize::try_from(places).unwrap_or(2);
@@ -277,7 +277,8 @@ mod tests {
 
     impl Brute {
         fn median(&mut self, now: i64) -> Option<i64> {
-            self.samples.retain(|(at, _)| now - at < self.span);
+            self.samples
+                .retain(|(at, _)| now.saturating_sub(*at) < self.span);
             let mut sorted: Vec<i64> = self.samples.iter().map(|(_, value)| *value).collect();
             sorted.sort_unstable();
             sorted.get(sorted.len().checked_sub(1)? / 2).copied()
@@ -291,7 +292,7 @@ mod tests {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 7;
             self.0 ^= self.0 << 17;
-            i64::try_from(self.0 % bound.unsigned_abs()).unwrap()
+            i64::try_from(self.0.checked_rem(bound.unsigned_abs()).unwrap()).unwrap()
         }
     }
 

@@ -73,6 +73,7 @@ impl<'a> Fields<'a> {
             return Ok(List {
                 count: 0,
                 cursor: Cursor::new(&[]),
+                fields_after: 0,
             });
         }
         let mut cursor = self.cursor;
@@ -81,7 +82,11 @@ impl<'a> Fields<'a> {
         if count > ITEMS_MAX {
             return Err(Malformed);
         }
-        Ok(List { count, cursor })
+        Ok(List {
+            count,
+            cursor,
+            fields_after: 0,
+        })
     }
 
     /// Fields may be appended by later versions: they are stepped over, and nothing may follow.
@@ -130,14 +135,14 @@ pub fn decode(payload: &[u8]) -> Read<(Header<'_>, Message<'_>)> {
 /// The list of a tick batch is checked by its reader, which must reach the end of the frame.
 #[inline]
 fn ticks(mut fields: Fields<'_>) -> Read<List<'_>> {
-    let cursor = fields.need()?;
-    let count = cursor.array_length()?;
-    if count > ITEMS_MAX || fields.left > 0 {
+    let count = fields.need()?.array_length()?;
+    if count > ITEMS_MAX {
         return Err(Malformed);
     }
     Ok(List {
         count,
         cursor: fields.cursor,
+        fields_after: fields.left,
     })
 }
 

@@ -27,12 +27,16 @@ NOTHING: Final = msgspec.Raw(msgspec.msgpack.encode(None))
 LOADED: Final = 0
 """Id of the first frame: the terminal was loaded, or why not."""
 
+Rows = dict[object, object]
+
 
 def plain(value: object) -> object:
     """Return a terminal's value as dicts, lists and scalars: its structs by field name."""
     as_dict: Callable[[], dict[str, object]] | None = getattr(value, "_asdict", None)
     if as_dict is not None:
         return {str(name): plain(inner) for name, inner in as_dict().items()}
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in cast("Rows", value).items()}
     if isinstance(value, (tuple, list)):
         rows = cast("Sequence[object]", value)
         return [plain(inner) for inner in rows]

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from edgeguard.broker.intents import GuardLine, IntentLog
-from edgeguard.clock import Clock
+from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.config.model import AccountConfig
 
+PRESENT_NS: Final = 3 * NS_PER_S
+"""A guard greets every second; one that missed three greetings is away."""
+JOIN_NS: Final = NS_PER_S
+"""A feed's subscriber is connected by then: reconnecting takes 20 to 500 ms."""
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -40,15 +44,24 @@ class GuardWatch:
         known = log.contents.guard
         self._armed = known is not None and bool(boot) and known.boot_id == boot
         self._heard_ns = clock.boot_ns()
+        self._since_ns: int | None = None
         self.is_lost = False
 
     def hello(self) -> None:
         """Note that the guard lives."""
+        if self._since_ns is None or self.silent_ns > PRESENT_NS:
+            self._since_ns = self._clock.boot_ns()
         if not self._armed:
             self._armed = True
             self._log.append(GuardLine(self._boot, self._clock.wall_ns()), durable=True)
         self._heard_ns = self._clock.boot_ns()
         self.is_lost = False
+
+    def is_here(self) -> bool:
+        """Tell whether a guard has been greeting for long enough to hear the feed as well."""
+        now = self._clock.boot_ns()
+        settled = self._since_ns is not None and now - self._since_ns >= JOIN_NS
+        return settled and self.silent_ns <= PRESENT_NS
 
     @property
     def silent_ns(self) -> int:

@@ -82,7 +82,13 @@ class CounterLine(msgspec.Struct, frozen=True, tag="next", tag_field="t"):
     id: int
 
 
-Line = SentLine | AnswerLine | EndLine | RunLine | GuardLine | CounterLine
+class TransferLine(msgspec.Struct, frozen=True, tag="transfer", tag_field="t"):
+    """The newest transfer that the guard was told of; written just before it is told."""
+
+    deal: int
+
+
+Line = SentLine | AnswerLine | EndLine | RunLine | GuardLine | CounterLine | TransferLine
 _DECODER: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -96,6 +102,7 @@ class Contents:
         filled: requests that a deal answered, newest last; a list may still show their positions.
         runs: flattens neither proven flat nor stopped, by id.
         guard: the last time the guard was first heard, None if never.
+        last_transfer: deal of the newest transfer told, None before the first start ever.
         damaged: lines in the middle that could not be read.
     """
 
@@ -106,6 +113,7 @@ class Contents:
         self.filled: deque[tuple[SentLine, int]] = deque(maxlen=FILLED_KEPT)
         self.runs: dict[str, RunLine] = {}
         self.guard: GuardLine | None = None
+        self.last_transfer: int | None = None
         self.damaged = 0
 
     def past(self, now_wall_ns: int) -> Past:
@@ -130,6 +138,8 @@ class Contents:
             self._take_run(line)
         elif isinstance(line, GuardLine):
             self.guard = line
+        elif isinstance(line, TransferLine):
+            self.last_transfer = line.deal
         else:
             self.next_id = max(self.next_id, line.id)
 
@@ -241,6 +251,8 @@ class IntentLog:
         lines: list[Line] = [CounterLine(self.contents.next_id)]
         if self.contents.guard is not None:
             lines.append(self.contents.guard)
+        if self.contents.last_transfer is not None:
+            lines.append(TransferLine(self.contents.last_transfer))
         lines += self.contents.runs.values()
         lines += self.contents.unresolved.values()
         data = b"".join(encode_line(line) for line in lines)

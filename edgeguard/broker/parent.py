@@ -146,7 +146,7 @@ class Parent:
         session = TerminalSession(link, clock, self._settings.timeouts)
         symbols = tuple(symbol.name for symbol in self._config.symbol)
         out = Publisher(account.id, clock, publish)
-        poller = Poller(session, out, clock, symbols)
+        poller = Poller(session, out, clock, log, symbols)
         desk = Desk(commands, account.id, clock)
         mode = TRADE_MODES.index(account.trade_mode)
         identity = Identity(account.login, account.server, mode)
@@ -169,6 +169,7 @@ class Parent:
         )
         watch = GuardWatch(account, log, clock, boot_id(), self._settings.guard_lost_ns)
         desk.open(runner, poller, watch, identity, symbols)
+        poller.is_heard = watch.is_here
         # The first start of the child shows whether the terminal can be loaded at all.
         await link.start()
         desk.resume(log)

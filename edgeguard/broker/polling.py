@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from edgeguard.broker.intents import IntentLog, TransferLine
+from edgeguard.broker.paper import constants as c
 from edgeguard.broker.planner.model import Observation
 from edgeguard.broker.planner.waits import obstacle
 from edgeguard.broker.publisher import Publisher
@@ -26,6 +29,7 @@ class Poller:
     """Reads and publishes; what it reads is also what a flatten plans on.
 
     Attributes:
+        is_heard: whether a guard listens; while none does, transfers are kept for the next one.
         last: the newest good observation.
         fault: why the last cycle failed; empty when it did not.
         fault_ns: when it began to fail, 0 while it does not.
@@ -37,6 +41,7 @@ class Poller:
         session: TerminalSession,
         publisher: Publisher,
         clock: Clock,
+        log: IntentLog,
         symbols: tuple[str, ...],
     ) -> None:
         """Take the terminal, where to publish, and the symbols whose quotes are always read."""
@@ -46,7 +51,10 @@ class Poller:
         self._symbols = symbols
         self._facts_ns: dict[str, int] = {}
         self._ticks: dict[str, TickRow] = {}
-        self._deals = DealReader(session, clock)
+        self._log = log
+        self._deals = DealReader(session, clock, log)
+        self._held: list[DealRow] = []
+        self.is_heard: Callable[[], bool] = lambda: True
         self.last: Observation | None = None
         self.fault = ""
         self.fault_ns = 0
@@ -117,11 +125,21 @@ class Poller:
         self._ticks.clear()
 
     def _publish(self, obs: Observation, deals: list[DealRow], request: int) -> None:
-        """Publish the deals of a cycle before its snapshot, and the proof last."""
+        """Publish the deals of a cycle before its snapshot, and the proof last.
+
+        A transfer that no guard hears would look like a loss, or hide one, for ever: it is kept,
+        and no snapshot goes out before it.
+        """
         account = obs.account
-        for deal in deals:
-            self._publisher.deal(deal, account.currency_digits)
-        self._publisher.snapshot(obs, last_deal=self._deals.last, request=request)
+        self._held += [deal for deal in deals if not is_trade(deal)]
+        if not self._held or self.is_heard():
+            told = sorted((*self._held, *filter(is_trade, deals)), key=lambda row: row.ticket)
+            self._held = []
+            for deal in told:
+                if not is_trade(deal):
+                    self._log.append(TransferLine(deal.ticket), durable=True)
+                self._publisher.deal(deal, account.currency_digits)
+            self._publisher.snapshot(obs, last_deal=self._deals.last, request=request)
         trade_ok = account.trade_allowed and account.trade_expert
         self._publisher.proof(obs.terminal, trade_ok=trade_ok, text=obstacle(obs))
 
@@ -154,16 +172,19 @@ class DealReader:
         last: the highest deal ever seen, None before the first.
     """
 
-    def __init__(self, session: TerminalSession, clock: Clock) -> None:
-        """Take the terminal; nothing is known yet."""
+    def __init__(self, session: TerminalSession, clock: Clock, log: IntentLog) -> None:
+        """Take the terminal, and the log that knows what earlier lives told."""
         self._session = session
         self._clock = clock
+        self._log = log
         self._seen: set[int] | None = None
         self._from_s = 0
         self.last: int | None = None
 
     async def fresh(self) -> list[DealRow]:
-        """Return deals not seen before, oldest first; at the start they all count as seen.
+        """Return deals not seen before, oldest first.
+
+        At the start all count as seen but transfers that came while nobody looked.
 
         Raises:
             ReadError: the read failed.
@@ -176,6 +197,22 @@ class DealReader:
         if rows:
             self.last = max(self.last or 0, *self._seen)
             self._from_s = max(row.time_msc for row in rows) // 1000 - DEALS_OVERLAP_S
-        if seen is None:
+        found = [row for row in rows if row.ticket not in seen] if seen is not None else None
+        if found is None:
+            found = self._missed(rows)
+        return sorted(found, key=lambda row: row.ticket)
+
+    def _missed(self, rows: tuple[DealRow, ...]) -> list[DealRow]:
+        """Return the transfers that came since an earlier life told its last one."""
+        last = self._log.contents.last_transfer
+        if last is None:
+            # The first start ever: what the account's history holds is nobody's news.
+            newest = max((row.ticket for row in rows), default=0)
+            self._log.append(TransferLine(newest), durable=True)
             return []
-        return sorted((row for row in rows if row.ticket not in seen), key=lambda row: row.ticket)
+        return [row for row in rows if row.ticket > last and not is_trade(row)]
+
+
+def is_trade(row: DealRow) -> bool:
+    """Tell a trade's deal from money that moved without one."""
+    return row.type in (c.DEAL_TYPE_BUY, c.DEAL_TYPE_SELL)

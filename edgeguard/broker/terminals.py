@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from edgeguard.errors import TerminalError
@@ -73,7 +72,9 @@ def load_terminal(name: str, *, paper_socket: str = "") -> Terminal:
         return _load_paper(paper_socket)
     if name == "metatrader5":
         return _load_vendor()
-    return _load_mt5linux(*_host_port(name))
+    from edgeguard.broker.mt5linux import Mt5LinuxTerminal  # noqa: PLC0415 - only this one needs it
+
+    return cast("Terminal", Mt5LinuxTerminal(*_host_port(name)))
 
 
 def _load_paper(socket: str) -> Terminal:
@@ -89,24 +90,6 @@ def _load_vendor() -> Terminal:
             'terminal "metatrader5" needs the MetaTrader5 package, which exists for Windows only: '
             "install it there with `pip install MetaTrader5`, or use "
             '"mt5linux://HOST:PORT" (Wine or another host) or "paper"'
-        ) from e
-
-
-def _load_mt5linux(host: str, port: int) -> Terminal:
-    try:
-        module = importlib.import_module("mt5linux")
-    except ImportError as e:
-        raise TerminalError(
-            f'terminal "{MT5LINUX}{host}:{port}" needs the mt5linux package: install it with '
-            "`pip install mt5linux`"
-        ) from e
-    make = cast("Callable[..., Terminal]", module.MetaTrader5)
-    try:
-        return make(host=host, port=port)
-    except OSError as e:
-        raise TerminalError(
-            f'terminal "{MT5LINUX}{host}:{port}" does not answer ({e.strerror or e}): start the '
-            "mt5linux server there, or correct host and port"
         ) from e
 
 

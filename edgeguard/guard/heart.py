@@ -79,7 +79,7 @@ class Heart:
         self.on_earned()
 
     def is_earned(self, boot_ns: int) -> bool:
-        """Return whether every part made progress lately, and the heart itself looked within a lease.
+        """Return whether every part made progress lately and the heart looked within a lease.
 
         A guard that was stopped must see that it was before it tells a gate anything.
         """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import yaml
@@ -89,7 +90,8 @@ def _plain(data: bytes) -> object:
     text = data.decode("utf-8")
     depth = 0
     # The events come before any value is built, so that nothing can grow.
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    parse = cast("Callable[..., Iterable[yaml.Event]]", yaml.parse)
+    for event in parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _refused(event, "anchors are refused")
         if getattr(event, "tag", None):

@@ -102,6 +102,13 @@ impl Check {
         }
     }
 
+    /// A resume is on its way to disk: what was durable is so no more, should the resume be void.
+    pub fn resume_begun(&mut self) {
+        for duty in &mut self.duties {
+            duty.said_durable = false;
+        }
+    }
+
     /// A resume that was accepted at `at` lowered the latch: later reasons stand.
     pub fn lifted(&mut self, at: i64) {
         self.duties.retain(|duty| duty.trip_at > at);
@@ -229,7 +236,7 @@ impl World {
         if guard.trading.state() != State::Active {
             return;
         }
-        let (file, row, _) = self.disk.synced();
+        let (file, row) = self.disk.synced();
         let is_marked = |record: Option<&LatchRecord>| {
             record.is_some_and(|record| record.run == guard.epoch && !record.is_clean)
         };
@@ -277,7 +284,7 @@ impl World {
         let holds = |record: Option<&LatchRecord>| {
             record.is_none_or(|record| record.halts.iter().any(|halt| halt.id == halt_id))
         };
-        let (file, row, _) = self.disk.synced();
+        let (file, row) = self.disk.synced();
         if holds(file) || holds(row) {
             self.check.violate("P7", at, "a resume was announced before both copies had it".to_owned());
         }

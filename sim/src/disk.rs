@@ -138,15 +138,14 @@ impl Disk {
         found
     }
 
-    /// Returns the newest synced record of each copy, and whether the file has a torn slot.
-    pub fn synced(&self) -> (Option<&LatchRecord>, Option<&LatchRecord>, bool) {
+    /// Returns the newest synced record of each copy.
+    pub fn synced(&self) -> (Option<&LatchRecord>, Option<&LatchRecord>) {
         let record = |content| match content {
             &Content::Record(ref record) => Some(&**record as &LatchRecord),
             _ => None,
         };
         let file = self.slots.iter().filter_map(|slot| record(&slot.synced));
         let file = file.max_by_key(|record| record.number);
-        let is_torn = self.slots.iter().any(|slot| matches!(slot.synced, Content::Torn));
-        (file, record(&self.row.synced), is_torn)
+        (file, record(&self.row.synced))
     }
 }

@@ -202,10 +202,12 @@ impl World {
 
     /// What only the page knew is gone: a halt that was said to be durable must not be.
     fn judge_disk(&mut self, is_resuming: bool) {
-        let (file, row, is_torn) = self.disk.synced();
-        let halts = [file, row].into_iter().flatten().any(|record| !record.halts.is_empty());
-        let on_disk = halts || is_torn || file.is_none() != row.is_none() || self.disk.halt_file.is_some();
-        let is_marked = [file, row].into_iter().flatten().any(|record| record.run == self.run);
+        let found = self.disk.read();
+        let is_doubted = !found.faults.is_empty() || found.file.is_none() != found.row.is_none();
+        let records = [found.file, found.row];
+        let halts = records.iter().flatten().any(|record| !record.halts.is_empty());
+        let on_disk = halts || is_doubted || self.disk.halt_file.is_some();
+        let is_marked = records.iter().flatten().any(|record| record.run == self.run);
         self.check.power_lost(self.t, on_disk, is_resuming, is_marked);
     }
 

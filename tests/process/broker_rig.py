@@ -175,11 +175,14 @@ class Rig:
 
     def ready(self) -> None:
         """Wait until the parent answers and has read the terminal once."""
-        while True:
+        body: dict[str, Any] = {}
+        deadline = self.clock.boot_ns() + int(PATIENCE_S * 1e9)
+        while self.clock.boot_ns() < deadline:
             self.command("hello")
             body = msgspec.json.decode(self.until("hello").body)
             if body["read_age_ms"] is not None:
                 return
+        raise AssertionError(f"not ready: {body}")
 
     def control(self) -> PaperControl:
         return PaperControl(str(self.paths.paper_socket(self.account)))

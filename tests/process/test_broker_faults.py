@@ -1,5 +1,6 @@
 """Real processes under real trouble: kills, hangs, forbidden trading; flat every time."""
 
+import contextlib
 import os
 import random
 import signal
@@ -122,6 +123,35 @@ def test_a_hanging_order_is_killed_and_proven(tmp_path: Path) -> None:
         assert any(r["answer"].startswith("OVERRUN") for r in record["requests"])
         assert_accounted(made)
         assert_only_reduced(made)
+
+
+@pytest.mark.parametrize("mode", ["hedging", "netting"])
+@pytest.mark.parametrize("who", ["terminal", "child", "parent"])
+def test_a_stopped_process_delays_and_breaks_nothing(tmp_path: Path, mode: str, who: str) -> None:
+    """SIGSTOP in the middle of a flatten, past any deadline: flat, accounted, not reversed."""
+    with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
+        made.admin("open_book", **mixed_book())
+        made.command("flatten", halt_id="h", reason="stop")
+        made.until("order")
+        pid = stopped_pid(made, who)
+        os.kill(pid, signal.SIGSTOP)
+        # A stopped terminal or child is noticed and told; a stopped parent can tell nothing.
+        with contextlib.suppress(AssertionError):
+            made.until("alarm", seconds=0.7 if who == "parent" else 20)
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGCONT)
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+        assert_only_reduced(made)
+
+
+def stopped_pid(made: Rig, who: str) -> int:
+    assert made.process is not None
+    if who == "parent":
+        return made.process.pid
+    if who == "child":
+        return child_pid(made)
+    return int((made.paths.state_dir / "paper" / f"{made.account}.pid").read_text())
 
 
 def test_autotrading_off_and_on(tmp_path: Path) -> None:

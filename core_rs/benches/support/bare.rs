@@ -3,6 +3,7 @@
 //! It turns prices into points, refuses bad ticks, judges a jump, marks the symbol's sums, compares
 //! equity with two limits, compares the spread with five times its EWMA and notes the proof of life.
 //! It has no exact rounding, no decoding, no window, no deadlines and no decisions.
+#![allow(dead_code, reason = "each benchmark uses its own part")]
 
 use edgeguard_core::price::Price;
 use edgeguard_core::wire::{self, Message};

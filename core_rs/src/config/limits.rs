@@ -25,7 +25,7 @@ pub(super) fn parse_account(file: &FileAccount, faults: &mut Faults) -> AccountC
     let limits = parse_limits(&prefix, &file.limits, faults);
     if let Some(lock_at) = limits.lock_at {
         let keep = subtract_from_one(limits.total_drawdown.value);
-        let floor = keep.and_then(|keep| initial.mul(keep));
+        let floor = keep.and_then(|keep| initial.product(keep));
         if floor.is_some_and(|floor| lock_at.compare(floor).is_lt()) {
             let text = file.limits.lock_at.as_deref().unwrap_or_default();
             faults.add(
@@ -52,11 +52,17 @@ fn subtract_from_one(value: Decimal) -> Option<Decimal> {
     ))
 }
 
+#[allow(clippy::too_many_lines, reason = "one line per key")]
 fn parse_limits(prefix: &str, file: &FileLimits, faults: &mut Faults) -> Limits {
     let name = |key: &str| format!("{prefix}.limits.{key}");
     let window = faults.seconds(&name("spread_window_s"), &file.spread_window_s);
     let sample = faults.milliseconds(&name("spread_sample_ms"), file.spread_sample_ms);
-    if sample < NS_PER_MS || window < NS_PER_MS || window / sample.max(1) > SAMPLES_MAX {
+    if sample < NS_PER_MS
+        || window < NS_PER_MS
+        || window
+            .checked_div(sample)
+            .is_none_or(|count| count > SAMPLES_MAX)
+    {
         faults.add(
             &name("spread_sample_ms"),
             "be at least 1 and give at most 4000000 samples",

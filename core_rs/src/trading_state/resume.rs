@@ -100,7 +100,11 @@ impl TradingState {
             return Vec::new();
         }
         self.resuming = None;
-        for halt in self.scopes.values_mut().filter_map(|entry| entry.halt.as_mut()) {
+        for halt in self
+            .scopes
+            .values_mut()
+            .filter_map(|entry| entry.halt.as_mut())
+        {
             if halt.id == halt_id {
                 halt.durable = false;
             }

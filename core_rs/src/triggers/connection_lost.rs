@@ -7,6 +7,9 @@ use crate::decision::{Finding, seconds_text};
 use crate::session::Session;
 use crate::types::{Action, Code, Now, Status, Trigger};
 
+/// How often a quiet feed is held against the terminal's quotes.
+const LOOK_AGAIN_NS: i64 = 1_000_000_000;
+
 /// One source of one account.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -17,6 +20,8 @@ pub struct Source {
     status: Status,
     timer: Timer,
     suspended_until: i64,
+    may_be_quiet: bool,
+    symbols: Vec<u32>,
 }
 
 impl Source {
@@ -30,7 +35,32 @@ impl Source {
             status: Status::Clear,
             timer: Timer::default(),
             suspended_until: i64::MIN,
+            may_be_quiet: false,
+            symbols: Vec::new(),
         }
+    }
+
+    /// Makes it a feed without heartbeats: its silence counts only against what else is known of its
+    /// symbols (none: of all symbols).
+    pub fn allow_quiet(&mut self, symbols: Vec<u32>) {
+        self.may_be_quiet = true;
+        self.symbols = symbols;
+    }
+
+    /// Returns whether silence alone does not prove that it is lost.
+    pub const fn may_be_quiet(&self) -> bool {
+        self.may_be_quiet
+    }
+
+    /// Returns whether it quotes a symbol.
+    pub fn quotes(&self, symbol: u32) -> bool {
+        self.symbols.is_empty() || self.symbols.contains(&symbol)
+    }
+
+    /// Looks again a little later: it may only be quiet.
+    pub fn look_again(&mut self, number: u32, now: Now, queue: &mut Queue) {
+        let due = now.boot_ns.saturating_add(LOOK_AGAIN_NS);
+        self.timer.set(queue, Due::Connection(number), due);
     }
 
     /// Returns the name that lines print.
@@ -74,25 +104,11 @@ impl Source {
     }
 
     /// Suspends the deadline until a boot time, or ends that: planned work on that source.
-    pub fn suspend(
-        &mut self,
-        until: Option<i64>,
-        number: u32,
-        now: Now,
-        limits: &Limits,
-        queue: &mut Queue,
-    ) {
+    pub fn suspend(&mut self, until: Option<i64>, number: u32, now: Now, queue: &mut Queue) {
         self.suspended_until = until.unwrap_or(i64::MIN);
         if self.armed && self.status != Status::Halted {
-            let due = self
-                .last_proof
-                .saturating_add(limits.connection_lost_ns)
-                .saturating_add(1);
-            self.timer.set(
-                queue,
-                Due::Connection(number),
-                due.max(now.boot_ns.saturating_add(1)),
-            );
+            let soon = now.boot_ns.saturating_add(1);
+            self.timer.set(queue, Due::Connection(number), soon);
         }
     }
 

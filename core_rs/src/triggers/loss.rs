@@ -38,6 +38,7 @@ impl Reading {
 
 impl Reading {
     /// Returns the reading with the larger share lost.
+    #[must_use]
     pub fn stricter(self, other: Self) -> Self {
         if self.breach != other.breach {
             return if self.breach { self } else { other };
@@ -73,7 +74,7 @@ fn last_exceeding(start: i128, base: i128, limit: &Threshold, percent: i128) -> 
         .saturating_mul(base)
         .saturating_mul(percent);
     start
-        .saturating_sub(share.div_euclid(unit))
+        .saturating_sub(share.checked_div_euclid(unit).unwrap_or(0))
         .saturating_sub(1)
 }
 
@@ -86,6 +87,8 @@ pub struct Evidence {
     pub is_trusted: bool,
     /// A snapshot that answers an earlier breach.
     pub is_fresh: bool,
+    /// How long a breach by marked equity waits for the broker's figure; `None` halts at once.
+    pub confirm_ns: Option<i64>,
 }
 
 /// Who owns a limit.
@@ -174,7 +177,6 @@ impl LossTrigger {
         &mut self,
         reading: Reading,
         evidence: Evidence,
-        confirm_ns: Option<i64>,
         queue: &mut Queue,
         ctx: &mut Context<'_>,
     ) {
@@ -185,7 +187,7 @@ impl LossTrigger {
         }
         self.rearm_at(reading);
         match (reading.breach, self.status) {
-            (true, Status::Clear) => match confirm_ns {
+            (true, Status::Clear) => match evidence.confirm_ns {
                 Some(wait) if !evidence.is_reported => self.pause(reading, wait, queue, ctx),
                 _ => self.halt(reading, ctx),
             },

@@ -5,42 +5,9 @@ use crate::context::{Context, ReleaseBudget};
 use crate::deadline::{Due, Queue, Timer};
 use crate::decision::{Finding, ratio_text};
 use crate::session::Session;
+use crate::triggers::normal::{Bounds, Bucket, NormalFacts};
 use crate::types::{Action, Code, Now, Status, Trigger};
 use crate::window::Window;
-
-/// What is known of a symbol's normal spread besides its samples.
-#[derive(Clone, Debug)]
-pub struct NormalFacts {
-    /// Configured normal.
-    pub configured: Option<i64>,
-    /// Smallest normal.
-    pub floor: i64,
-    /// Learned points per quarter hour of the New York week; empty without a profile.
-    pub profile: Vec<Option<u32>>,
-}
-
-impl NormalFacts {
-    fn profile_at(&self, bucket: usize) -> Option<i64> {
-        self.profile.get(bucket).copied().flatten().map(i64::from)
-    }
-}
-
-/// Which quarter hour it is and when that ends; moved by the caller.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bucket {
-    /// Number of the quarter hour.
-    pub number: usize,
-    /// Boot time of its end.
-    pub until: i64,
-}
-
-/// Points above which a spread is anomalous, and above which a pause does not end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bounds {
-    normal: i64,
-    anomalous_above: i64,
-    clear_at: i64,
-}
 
 /// One symbol's spread on one account.
 #[derive(Clone, Debug)]
@@ -195,7 +162,7 @@ impl SpreadWatch {
         self.hold_since = None;
         self.sticky = self.budget.is_spent(ctx.now.boot_ns);
         ctx.out
-            .push(self.finding(Action::Pause, spread, symbol, step.limits, ctx));
+            .push(self.finding(Action::Pause, spread, ctx.names.name(symbol), step.limits));
     }
 
     #[cold]
@@ -267,7 +234,7 @@ impl SpreadWatch {
         self.run = 0;
         self.budget.spend(now.boot_ns);
         ctx.out
-            .push(self.finding(Action::Release, spread, symbol, step.limits, ctx));
+            .push(self.finding(Action::Release, spread, ctx.names.name(symbol), step.limits));
         self.bounds_until = i64::MIN;
     }
 
@@ -353,20 +320,14 @@ impl SpreadWatch {
         self.rebound(step.limits);
     }
 
-    fn finding(
-        &self,
-        action: Action,
-        spread: i64,
-        symbol: u32,
-        limits: &Limits,
-        ctx: &Context<'_>,
-    ) -> Finding {
+    /// Returns a line of this trigger at a spread.
+    pub fn finding(&self, action: Action, spread: i64, symbol: &str, limits: &Limits) -> Finding {
         let normal = self.normal().unwrap_or(0);
         Finding {
             value: ratio_text(i128::from(spread), i128::from(normal)),
             threshold: Some(limits.spread_multiple.text.clone()),
             reference: Some(normal.to_string()),
-            symbol: Some(ctx.names.name(symbol).to_string()),
+            symbol: Some(symbol.to_string()),
             ..Finding::new(Trigger::PriceAnomaly, action, Code::SpreadExceedsMax)
         }
     }
@@ -383,17 +344,6 @@ pub struct Step<'a> {
     pub session: &'a mut Session,
     /// The quarter hour of the week.
     pub bucket: Bucket,
-}
-
-/// Returns a line of this trigger at the last spread.
-pub fn pause_finding(
-    watch: &SpreadWatch,
-    spread: i64,
-    symbol: u32,
-    limits: &Limits,
-    ctx: &Context<'_>,
-) -> Finding {
-    watch.finding(Action::Release, spread, symbol, limits, ctx)
 }
 
 fn was_open(session: &mut Session, since: i64, until: i64, now: Now) -> bool {

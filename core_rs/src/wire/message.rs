@@ -52,6 +52,8 @@ pub struct List<'a> {
     pub count: usize,
     /// Stands on the first item.
     pub cursor: Cursor<'a>,
+    /// Fields that a later version has put behind the list of a tick batch.
+    pub fields_after: usize,
 }
 
 /// One deal.

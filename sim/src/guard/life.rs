@@ -66,6 +66,11 @@ impl World {
         if self.planted(Plant::EpochByWall) {
             epoch = now.wall_ns;
         }
+        let known = remembered.file.iter().chain(&remembered.row).map(|record| record.run).max();
+        if known.is_some_and(|known| epoch <= known) {
+            let text = "a run's number is not above the last one's: remote gates refuse it".to_owned();
+            self.check.violate("liveness", self.t, text);
+        }
         let template = LatchHalt {
             scope: ACCOUNT.to_owned(),
             id: format!("S{}", self.pid),
@@ -258,7 +263,8 @@ impl World {
         if turn.is_ok() {
             self.judge_turn(&mut guard);
             let is_durable =
-                guard.account().and_then(|one| one.halt.as_ref()).is_some_and(|halt| halt.durable);
+                guard.account().and_then(|one| one.halt.as_ref()).is_some_and(|halt| halt.durable)
+                    && !guard.is_writing_resume();
             if is_durable {
                 self.check.said_durable();
             }

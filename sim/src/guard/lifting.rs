@@ -100,6 +100,9 @@ impl World {
                 return Ok(());
             }
         };
+        if is_right {
+            self.check.resume_begun();
+        }
         guard.pending = Some(Pending {
             halt_id: halt_id.clone(),
             accepted_at: self.t,

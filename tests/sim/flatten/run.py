@@ -60,7 +60,7 @@ class Life:
             self.link.order_ns = world.scenario.order_ns
         self.session = TerminalSession(self.link, world.clock, Timeouts(8.0, 2.0, 4.0))  # type: ignore[arg-type]
         publisher = Publisher("A", world.clock, lambda _: None)
-        self.poller = Poller(self.session, publisher, world.clock, NAMES[:1])
+        self.poller = Poller(self.session, publisher, world.clock, self.log, NAMES[:1])
         account = world.scenario.spec.account
         self.planner = Planner(
             Policy(),

@@ -1,10 +1,12 @@
 """What goes to the guard: exact text, counters per kind, deals before their snapshot."""
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.polling import Poller
 from edgeguard.broker.publisher import Publisher
@@ -105,10 +107,11 @@ def test_facts_go_out_once_and_again_when_somebody_new_listens() -> None:
     assert len(sink.messages) == 3
 
 
-def poller(sink: Sink, **answers: object) -> Poller:
+def poller(folder: Path, sink: Sink, *symbols: str, **answers: object) -> Poller:
     made, _ = session(**answers)
     clock = ManualClock(10**18, 10**12)
-    return Poller(made, Publisher("A", clock, sink), clock, ())
+    log = IntentLog(folder / "log")
+    return Poller(made, Publisher("A", clock, sink), clock, log, symbols)
 
 
 def deal_dict(ticket: int) -> dict[str, object]:
@@ -116,10 +119,12 @@ def deal_dict(ticket: int) -> dict[str, object]:
     return msgspec.structs.asdict(row)
 
 
-def test_a_cycles_deals_come_before_its_snapshot() -> None:
+def test_a_cycles_deals_come_before_its_snapshot(tmp_path: Path) -> None:
     """TRIGGERS 3: the snapshot replaces everything before it, so its deals must be before."""
     sink = Sink()
-    made = poller(sink, history_deals_get=Turns([deal_dict(1)], [deal_dict(1), deal_dict(2)]))
+    made = poller(
+        tmp_path, sink, history_deals_get=Turns([deal_dict(1)], [deal_dict(1), deal_dict(2)])
+    )
 
     async def twice() -> None:
         await made.cycle()
@@ -138,23 +143,55 @@ def test_a_cycles_deals_come_before_its_snapshot() -> None:
     assert last.last_deal == 2
 
 
-def test_without_its_deals_a_snapshot_is_not_published() -> None:
+def test_without_its_deals_a_snapshot_is_not_published(tmp_path: Path) -> None:
     """A withdrawal would look like a loss; the observation itself goes on to the planner."""
     sink = Sink()
-    made = poller(sink, history_deals_get=None)
+    made = poller(tmp_path, sink, history_deals_get=None)
     obs = asyncio.run(made.cycle())
     assert obs.account.balance == ACCOUNT["balance"]
     assert not any(isinstance(m, AccountSnapshot) for m in sink.messages)
     assert any(isinstance(m, TerminalProof) and not m.connected for m in sink.messages)
 
 
-def test_only_changed_quotes_are_published() -> None:
+def transfer_dict(ticket: int) -> dict[str, object]:
+    return {**deal_dict(ticket), "type": c.DEAL_TYPE_BALANCE, "profit": -100.0}
+
+
+def test_a_transfer_waits_for_a_guard(tmp_path: Path) -> None:
+    """While no guard listens neither the withdrawal nor a snapshot that shows it goes out."""
+    sink = Sink()
+    turns = Turns([], [transfer_dict(5)], [transfer_dict(5)])
+    made = poller(tmp_path, sink, history_deals_get=turns)
+
+    async def thrice() -> None:
+        await made.cycle()
+        made.is_heard = lambda: False
+        await made.cycle()
+        assert not any(isinstance(m, Transfer) for m in sink.messages)
+        assert sum(isinstance(m, AccountSnapshot) for m in sink.messages) == 1
+        made.is_heard = lambda: True
+        await made.cycle()
+
+    asyncio.run(thrice())
+    assert [type(m) for m in sink.messages[-3:]] == [Transfer, AccountSnapshot, TerminalProof]
+
+
+def test_a_transfer_while_the_parent_was_down_is_told(tmp_path: Path) -> None:
+    """A restarted parent tells what came since the last one told; the first ever tells nothing."""
+    first, second = Sink(), Sink()
+    asyncio.run(poller(tmp_path, first, history_deals_get=[transfer_dict(5)]).cycle())
+    assert not any(isinstance(m, Transfer) for m in first.messages)
+    later = [transfer_dict(5), deal_dict(6), transfer_dict(7)]
+    asyncio.run(poller(tmp_path, second, history_deals_get=later).cycle())
+    told = [m.deal for m in second.messages if isinstance(m, Transfer)]
+    assert told == [7]
+
+
+def test_only_changed_quotes_are_published(tmp_path: Path) -> None:
     """A quiet symbol publishes nothing."""
     sink = Sink()
     tick = {"bid": 1.1, "ask": 1.2, "time_msc": 1}
-    made, _ = session(symbol_info_tick=tick)
-    clock = ManualClock(10**18, 10**12)
-    reader = Poller(made, Publisher("A", clock, sink), clock, ("EURUSD",))
+    reader = poller(tmp_path, sink, "EURUSD", symbol_info_tick=tick)
 
     async def twice() -> None:
         await reader.quotes()
