@@ -13,7 +13,7 @@ use crate::types::{Now, Origin};
 use crate::wire::{self, Header, Message};
 
 /// Largest number of names that messages may add: a bound against strangers.
-const NAMES_MAX: usize = 100_000;
+const NAMES_MAX: usize = 4_096;
 
 impl Engine {
     /// Takes one message.

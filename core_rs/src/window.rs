@@ -41,6 +41,8 @@ enum Store {
 /// A ring with one place per interval.
 #[derive(Clone, Debug)]
 struct Packed {
+    /// Size of the ring, which is made at the first sample: a name that is never quoted costs nothing.
+    places: usize,
     /// Offset in the low 28 bits, the high 4 bits of the code above.
     words: Vec<u32>,
     /// The low 8 bits of the code; code 0 is an empty place.
@@ -67,8 +69,9 @@ impl Window {
         let store = if is_packed {
             let places = usize::try_from(places).unwrap_or(2);
             Store::Packed(Packed {
-                words: vec![0; places],
-                codes: vec![0; places],
+                places,
+                words: Vec::new(),
+                codes: Vec::new(),
                 wide: VecDeque::new(),
                 oldest: Spot::default(),
                 newest: Spot::default(),
@@ -182,7 +185,7 @@ impl Packed {
     /// Returns where the interval of an instant stands.
     fn spot(&self, at: i64, width: i64) -> Spot {
         let interval = at.div_euclid(width);
-        let places = i64::try_from(self.codes.len()).unwrap_or(1).max(1);
+        let places = i64::try_from(self.places).unwrap_or(1).max(1);
         let place = usize::try_from(interval.rem_euclid(places)).unwrap_or(0);
         Spot {
             place,
@@ -193,7 +196,7 @@ impl Packed {
     #[inline]
     fn step(&self, spot: Spot, width: i64) -> Spot {
         let next = spot.place.saturating_add(1);
-        let place = if next >= self.codes.len() { 0 } else { next };
+        let place = if next >= self.places { 0 } else { next };
         Spot {
             place,
             starts: spot.starts.saturating_add(width),
@@ -201,6 +204,10 @@ impl Packed {
     }
 
     fn put(&mut self, now: i64, width: i64, value: u32, is_first: bool) {
+        if self.codes.is_empty() {
+            self.words = vec![0; self.places];
+            self.codes = vec![0; self.places];
+        }
         // Steps are cheaper than a division, and the next sample is seldom far.
         let mut spot = self.newest;
         if is_first || now.saturating_sub(spot.starts) >= width.saturating_mul(STEPS_MAX) {

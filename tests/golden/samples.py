@@ -1,6 +1,6 @@
 """One message of every kind on the market side of the wire; `*.hex` holds their bytes.
 
-The files are written by ``python -m tests.golden.samples``. A change of any of them is a change of the
+The files are written by ``python -m tests.golden.samples``. A change of any of them changes the
 wire: it needs an entry in the CHANGELOG and, unless it only appends, a new `WIRE_VERSION`.
 """
 

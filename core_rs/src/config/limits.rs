@@ -129,7 +129,7 @@ fn parse_limits(prefix: &str, file: &FileLimits, faults: &mut Faults) -> Limits 
             .seconds(&name("spread_freeze_max_s"), &file.spread_freeze_max_s),
         jump_frac: faults.threshold(&name("jump_frac"), &file.jump_frac).value,
         jump_confirm_ns: faults.milliseconds(&name("jump_confirm_ms"), file.jump_confirm_ms),
-        releases_per_hour: faults.count(&name("releases_per_hour"), file.releases_per_hour, 1000),
+        releases_per_hour: faults.count(&name("releases_per_hour"), file.releases_per_hour, 3600),
         price_age_max_ns: faults.seconds(&name("price_age_max_s"), &file.price_age_max_s),
         diverge_frac: faults
             .threshold(&name("diverge_frac"), &file.diverge_frac)
