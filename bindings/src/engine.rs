@@ -69,8 +69,16 @@ impl PyDecision {
     }
 }
 
+/// A signed line is what Python hands over fastest; there is no line below zero.
+fn origin(source: u32, line: i64) -> Origin {
+    Origin {
+        source,
+        line: u64::try_from(line).unwrap_or(0),
+    }
+}
+
 /// The trigger engine of one guard or one replay.
-#[pyclass(name = "Engine", module = "edgeguard._core", unsendable)]
+#[pyclass(name = "Engine", module = "edgeguard._core")]
 #[derive(Debug)]
 pub(crate) struct PyEngine {
     /// `None` after a panic: a half-updated engine must not decide anything.
@@ -130,7 +138,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
         source: u32,
-        line: u64,
+        line: i64,
     ) -> PyResult<u32> {
         let now = Now {
             wall_ns: t_ns,
@@ -138,7 +146,7 @@ impl PyEngine {
         };
         self.run(py, |engine| {
             engine
-                .on_frame(payload, now, Origin { source, line })
+                .on_frame(payload, now, origin(source, line))
                 .map(|Flags(bits)| bits)
         })
     }
@@ -150,7 +158,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
         source: u32,
-        line: u64,
+        line: i64,
         counts: bool,
     ) -> PyResult<u32> {
         let now = Now {
@@ -158,7 +166,7 @@ impl PyEngine {
             boot_ns,
         };
         self.run(py, |engine| {
-            Ok(engine.advance(now, Origin { source, line }, counts).0)
+            Ok(engine.advance(now, origin(source, line), counts).0)
         })
     }
 
@@ -237,7 +245,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
         source: u32,
-        line: u64,
+        line: i64,
     ) -> PyResult<u32> {
         let now = Now {
             wall_ns: t_ns,
@@ -245,7 +253,7 @@ impl PyEngine {
         };
         self.run(py, |engine| {
             engine
-                .resume(account, now, Origin { source, line })
+                .resume(account, now, origin(source, line))
                 .map(|Flags(bits)| bits)
         })
     }

@@ -1,5 +1,7 @@
 //! One account: its state, and the order of work when deadlines fall due.
 
+use std::sync::Arc;
+
 use crate::book::Book;
 use crate::config::{AccountConfig, Config, FeedConfig};
 use crate::context::Context;
@@ -101,6 +103,8 @@ pub struct Account {
     pub is_day_unknown: bool,
     /// The reference must be given: it belongs to a day that ended while nobody watched.
     pub must_be_told: bool,
+    /// A symbol became known: the sessions of the sources must be built anew.
+    pub has_new_symbol: bool,
     /// Live: the wall has jumped and is not trusted yet.
     pub wall_is_doubted: bool,
     /// Wall time of the last day's start that ran; an earlier one never runs again.
@@ -155,6 +159,7 @@ impl Account {
             is_untrusted: false,
             is_day_unknown: false,
             must_be_told: false,
+            has_new_symbol: false,
             wall_is_doubted: false,
             last_rollover: i64::MIN,
             earlier_day: None,
@@ -233,12 +238,14 @@ impl Account {
 
     /// Gives each feed the union of its own symbols' sessions, and the terminal that of all.
     pub fn build_sessions(&mut self, feeds: &[FeedConfig], names: &Names) {
+        self.has_new_symbol = false;
         let rules_of = |wanted: &[String]| {
             let mut rules = Vec::new();
             for (at, symbol) in self.symbols.iter().enumerate() {
                 let name = u32::try_from(at).map_or("", |id| names.name(id));
-                if wanted.is_empty() || wanted.iter().any(|one| one == name) {
-                    rules.push(symbol.rule.clone());
+                let is_wanted = wanted.is_empty() || wanted.iter().any(|one| one == name);
+                if is_wanted && symbol.facts.is_some() {
+                    rules.push(Arc::clone(&symbol.rule));
                 }
             }
             Session::union(rules)

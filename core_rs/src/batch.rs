@@ -65,25 +65,35 @@ impl Engine {
     /// Reads all quotes of a batch before any of them is taken: a batch counts as a whole or not at all.
     #[inline]
     fn read_rows(&mut self, list: List<'_>, now: Now) -> Result<(), Malformed> {
-        self.rows.clear();
         self.exact.clear();
+        self.rows.resize(list.count, TickRow::default());
         let mut bytes = list.cursor.rest();
-        for _ in 0..list.count {
+        for row in &mut self.rows {
             if let Some((tick, rest)) = wire::read_plain_tick(bytes) {
                 bytes = rest;
-                self.rows.push(TickRow {
-                    bid: tick.bid,
-                    ask: tick.ask,
-                    stamp: tick.source_ns.unwrap_or(now.wall_ns),
-                    symbol: match u32::try_from(tick.symbol.len()) {
-                        Ok(length @ 0..=8) => self.names.lookup_short(tick.word, length),
-                        _ => self.names.lookup(tick.symbol),
-                    },
-                    exact: 0,
-                });
+                row.bid = tick.bid;
+                row.ask = tick.ask;
+                row.stamp = tick.source_ns.unwrap_or(now.wall_ns);
+                row.exact = 0;
+                row.symbol = match u32::try_from(tick.symbol.len()) {
+                    Ok(length @ 0..=8) => self.names.lookup_short(tick.word, length),
+                    _ => self.names.lookup(tick.symbol),
+                };
                 continue;
             }
-            bytes = self.read_exact_row(bytes, now)?;
+            let mut cursor = Cursor::new(bytes);
+            let tick = wire::read_tick(&mut cursor)?;
+            bytes = cursor.rest();
+            self.exact.push(ExactQuote {
+                bid: tick.bid,
+                ask: tick.ask,
+            });
+            *row = TickRow {
+                stamp: tick.source_ns.unwrap_or(now.wall_ns),
+                symbol: self.names.lookup(tick.symbol),
+                exact: u32::try_from(self.exact.len()).map_err(|_| Malformed)?,
+                ..TickRow::default()
+            };
         }
         let mut cursor = Cursor::new(bytes);
         for _ in 0..list.fields_after {
@@ -94,24 +104,6 @@ impl Engine {
         } else {
             Err(Malformed)
         }
-    }
-
-    /// Reads a quote whose prices are texts or integers, or whose form is unusual.
-    fn read_exact_row<'a>(&mut self, bytes: &'a [u8], now: Now) -> Result<&'a [u8], Malformed> {
-        let mut cursor = Cursor::new(bytes);
-        let tick = wire::read_tick(&mut cursor)?;
-        self.exact.push(ExactQuote {
-            bid: tick.bid,
-            ask: tick.ask,
-        });
-        self.rows.push(TickRow {
-            bid: f64::NAN,
-            ask: f64::NAN,
-            stamp: tick.source_ns.unwrap_or(now.wall_ns),
-            symbol: self.names.lookup(tick.symbol),
-            exact: u32::try_from(self.exact.len()).map_err(|_| Malformed)?,
-        });
-        Ok(cursor.rest())
     }
 
     /// Every quote is an event of its own.
@@ -174,8 +166,7 @@ impl Engine {
         let mut is_valid = false;
         for at in range {
             let prices = quote.prices;
-            let is_plain =
-                |one: &mut Account| one.on_plain_exact(row, prices, publisher, now.boot_ns);
+            let is_plain = |one: &mut Account| one.on_plain(row, prices, publisher, now.boot_ns);
             if self.accounts.get_mut(at).is_some_and(is_plain) {
                 is_valid = true;
                 continue;

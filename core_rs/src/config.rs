@@ -5,13 +5,15 @@ mod limits;
 
 pub use faults::Faults;
 
+use std::sync::Arc;
+
 use jiff::civil::Time;
 
 use crate::calendar::Zone;
 use crate::config_file::FileConfig;
 use crate::decimal::Decimal;
 use crate::error::CoreError;
-use crate::facts::FactLayer;
+use crate::facts::{FactLayer, parse_symbol};
 use crate::session::Rule;
 
 /// Decimals of the engine's fine money unit: 1e-20 of a currency unit.
@@ -118,7 +120,7 @@ pub struct SymbolConfig {
     /// Smallest normal.
     pub floor_points: i64,
     /// When it trades.
-    pub session: Rule,
+    pub session: Arc<Rule>,
     /// Loss limit of its own.
     pub daily_loss: Option<Threshold>,
 }
@@ -184,11 +186,12 @@ impl Config {
                 &accounts.len().to_string(),
             );
         }
-        let symbols = file
+        let mut symbols: Vec<SymbolConfig> = file
             .symbol
             .iter()
-            .map(|symbol| crate::facts::parse_symbol(symbol, &mut faults))
+            .map(|symbol| parse_symbol(symbol, &mut faults))
             .collect();
+        share_sessions(&mut symbols);
         let strategies = file
             .strategy
             .iter()
@@ -220,5 +223,16 @@ impl Config {
             feeds,
             strategies,
         })
+    }
+}
+
+/// Symbols of the same session share one rule.
+fn share_sessions(symbols: &mut [SymbolConfig]) {
+    let mut known: Vec<Arc<Rule>> = Vec::new();
+    for symbol in symbols {
+        match known.iter().find(|rule| rule.key() == symbol.session.key()) {
+            Some(rule) => symbol.session = Arc::clone(rule),
+            None => known.push(Arc::clone(&symbol.session)),
+        }
     }
 }

@@ -155,7 +155,7 @@ impl Engine {
             if let Some(Err(sentence)) = outcome {
                 result = Err(CoreError::config(sentence));
             }
-            if let (Some(_), Some(account)) = (&event.parts.facts, self.accounts.get_mut(at)) {
+            if let Some(account) = self.accounts.get_mut(at).filter(|one| one.has_new_symbol) {
                 account.build_sessions(&self.config.feeds, &self.names);
             }
         }

@@ -1,5 +1,7 @@
 //! Symbol facts: the file's key by key, else the terminal's, else the defaults.
 
+use std::sync::Arc;
+
 use crate::config::{Faults, SymbolConfig};
 use crate::config_file::{FileSymbol, OneOrMany};
 use crate::decimal::{Decimal, gcd, pow10};
@@ -236,7 +238,7 @@ pub fn parse_symbol(file: &FileSymbol, faults: &mut Faults) -> SymbolConfig {
         facts,
         normal_points: file.spread_normal_points,
         floor_points: file.spread_floor_points,
-        session,
+        session: Arc::new(session),
         daily_loss,
     }
 }

@@ -31,6 +31,7 @@ pub mod msgpack;
 pub mod names;
 pub mod operator;
 pub mod page;
+mod plain;
 pub mod price;
 pub mod profile;
 pub mod references;

@@ -39,16 +39,17 @@ impl Default for Names {
     }
 }
 
-/// Both halves of one wide product: every bit of the name moves the low bits of the hash.
+/// The uppermost bits of one product: every bit of the name moves them.
 #[inline]
 #[allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     reason = "a hash keeps the bits it needs"
 )]
-const fn hash(word: u64, length: u32) -> usize {
-    let product = ((word ^ length as u64) as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((product >> 64) as u64 ^ product as u64) as usize
+const fn first_place(word: u64, places: usize) -> usize {
+    let product = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The number of places is a power of two above one.
+    (product >> (places.leading_zeros() & 63).wrapping_add(1)) as usize
 }
 
 /// Returns a short name as a word, a longer one's fingerprint.
@@ -101,7 +102,7 @@ impl Names {
     #[inline]
     pub fn lookup_short(&self, word: u64, length: u32) -> u32 {
         let mask = self.table.len().wrapping_sub(1);
-        let mut at = hash(word, length) & mask;
+        let mut at = first_place(word, self.table.len());
         while let Some(place) = self.table.get(at) {
             if place.id == UNKNOWN || (place.word == word && place.length == length) {
                 return place.id;
@@ -118,7 +119,7 @@ impl Names {
             return self.lookup_short(word, length);
         }
         let mask = self.table.len().wrapping_sub(1);
-        let mut at = hash(word, length) & mask;
+        let mut at = first_place(word, self.table.len());
         while let Some(place) = self.table.get(at) {
             if place.id == UNKNOWN {
                 return UNKNOWN;
@@ -158,7 +159,7 @@ fn length_of(name: &[u8]) -> u32 {
 fn put(table: &mut [Place], name: &[u8], id: u32) {
     let (word, length) = (word_of(name), length_of(name));
     let mask = table.len().wrapping_sub(1);
-    let mut at = hash(word, length) & mask;
+    let mut at = first_place(word, table.len());
     while let Some(place) = table.get_mut(at) {
         if place.id == UNKNOWN {
             *place = Place { word, length, id };

@@ -220,9 +220,9 @@ impl Account {
                 let fresh = samples
                     .iter()
                     .map(|(at, spread)| (now.boot_at(*at), *spread));
-                symbol
-                    .spread
-                    .restore(fresh.filter(|(at, _)| *at <= now.boot_ns), limits);
+                let oldest = now.boot_ns.saturating_sub(limits.spread_window_ns);
+                let kept = fresh.filter(|(at, _)| *at > oldest && *at <= now.boot_ns);
+                symbol.spread.restore(kept, limits);
             }
         }
         self.refresh_all();

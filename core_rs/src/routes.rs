@@ -107,13 +107,14 @@ impl Account {
         let Some(symbol) = self.symbol_mut(id) else {
             return Ok(());
         };
-        let mut terminal = symbol.terminal.clone();
+        let mut terminal = FactLayer::clone(&symbol.terminal);
         terminal.update(newer);
         let before = symbol.facts.clone();
         symbol.file.resolve(names.name(id), &terminal)?;
-        symbol.terminal = terminal;
+        *symbol.terminal = terminal;
         self.resolve(id, names);
         let after = self.symbol(id).and_then(|symbol| symbol.facts.clone());
+        self.has_new_symbol |= before.is_none() && after.is_some();
         if before != after {
             self.rescale(
                 id,

@@ -1,5 +1,7 @@
 //! Trading sessions: when a market is open, and how much open time lies between two instants.
 
+use std::sync::Arc;
+
 use jiff::civil::{Date, Time, time};
 
 use crate::calendar::{NS_PER_S, Zone, add_days};
@@ -7,7 +9,7 @@ use crate::calendar::{NS_PER_S, Zone, add_days};
 /// Days of intervals that are built at a time; longer closures are searched in further steps.
 const HORIZON_DAYS: i64 = 10;
 /// Steps after which a market that never opens is given up.
-const STEPS_MAX: u32 = 60;
+const STEPS_MAX: u32 = 3_840;
 const DAY_NS: i64 = 86_400 * NS_PER_S;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
@@ -48,13 +50,11 @@ impl Rule {
     /// # Errors
     /// A sentence on the first entry that is none of these.
     pub fn parse(entries: &[String], holidays: &[String]) -> Result<Self, String> {
-        let mut dates = Vec::with_capacity(holidays.len());
-        for text in holidays {
-            dates.push(
-                text.parse::<Date>()
-                    .map_err(|_| format!("must be a date like 2026-12-25, was {text}"))?,
-            );
-        }
+        let date = |text: &String| {
+            text.parse::<Date>()
+                .map_err(|_| format!("must be a date like 2026-12-25, was {text}"))
+        };
+        let dates = holidays.iter().map(date).collect::<Result<Vec<_>, _>>()?;
         let new_york = Zone::named("America/New_York").ok_or("must find America/New_York")?;
         let mut rule = Self {
             key: format!("{}|{}", entries.join(";"), holidays.join(";")),
@@ -105,6 +105,11 @@ impl Rule {
         });
     }
 
+    /// Returns the texts that it was read from.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Adds the open intervals that touch `[from, to)` to a list.
     fn intervals(&self, from_ns: i64, to_ns: i64, out: &mut Vec<(i64, i64)>) {
         if self.always {
@@ -138,8 +143,8 @@ impl Rule {
         let mut dates = self.holidays.clone();
         dates.sort_unstable();
         for date in dates {
-            let begin = local(&self.holiday_zone, date, 0);
-            let end = local(&self.holiday_zone, date, 86_400);
+            let of_day = |seconds| local(&self.holiday_zone, date, seconds);
+            let (begin, end) = (of_day(0), of_day(86_400));
             if end > start && begin < to_ns {
                 if begin > start {
                     out.push((start, begin));
@@ -208,7 +213,7 @@ fn parse_minutes(text: &str) -> Option<i64> {
 /// One session, or the union of several, with the intervals around the last question kept.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    rules: Vec<Rule>,
+    rules: Vec<Arc<Rule>>,
     from_ns: i64,
     to_ns: i64,
     open: Vec<(i64, i64)>,
@@ -216,10 +221,10 @@ pub struct Session {
 
 impl Session {
     /// Returns the union of rules; without any rule it is always open.
-    pub fn union(mut rules: Vec<Rule>) -> Self {
+    pub fn union(mut rules: Vec<Arc<Rule>>) -> Self {
         rules.sort_by(|a, b| a.key.cmp(&b.key));
         rules.dedup_by(|a, b| a.key == b.key);
-        let always = rules.is_empty() || rules.iter().any(Rule::is_always_open);
+        let always = rules.is_empty() || rules.iter().any(|rule| rule.is_always_open());
         Self {
             rules: if always { Vec::new() } else { rules },
             ..Self::default()
@@ -273,7 +278,7 @@ impl Session {
         }
         let mut left = amount;
         let mut at = from_ns;
-        for _ in 0..STEPS_MAX.saturating_mul(64) {
+        for _ in 0..STEPS_MAX {
             let (open, until) = self.at(at);
             if open {
                 let end = at.saturating_add(left);
@@ -318,7 +323,9 @@ mod tests {
 
     fn session(entries: &[&str], holidays: &[&str]) -> Session {
         let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Session::union(vec![Rule::parse(&own(entries), &own(holidays)).unwrap()])
+        Session::union(vec![Arc::new(
+            Rule::parse(&own(entries), &own(holidays)).unwrap(),
+        )])
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Everything one account knows of one symbol, the part that every tick touches in two cache lines.
 
+use std::sync::Arc;
+
 use crate::book::Sums;
 use crate::config::{Limits, SymbolConfig};
 use crate::deadline::Timer;
@@ -107,15 +109,15 @@ pub struct Symbol {
     /// What every tick touches.
     pub hot: Hot,
     /// Facts of the file.
-    pub file: FactLayer,
+    pub file: Box<FactLayer>,
     /// Facts of the terminal or of a tape.
-    pub terminal: FactLayer,
+    pub terminal: Box<FactLayer>,
     /// The facts in use; `None` without digits.
     pub facts: Option<Facts>,
     /// When it trades.
     pub session: Session,
     /// The session's rule, for unions.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// Latest suspect.
     pub suspect: Option<Quote>,
     /// Stamps of the last valid tick by publisher.
@@ -143,7 +145,10 @@ pub struct Symbol {
 impl Symbol {
     /// Builds a symbol of the configuration, or one that only a terminal or a tape knows.
     pub fn new(config: Option<&SymbolConfig>, limits: &Limits) -> Self {
-        let rule = config.map_or_else(Rule::always, |symbol| symbol.session.clone());
+        let rule = config.map_or_else(
+            || Arc::new(Rule::always()),
+            |symbol| Arc::clone(&symbol.session),
+        );
         let normal = NormalFacts {
             configured: config.and_then(|symbol| symbol.normal_points),
             floor: config.map_or(1, |symbol| symbol.floor_points),
@@ -151,12 +156,14 @@ impl Symbol {
         };
         Self {
             hot: Hot::default(),
-            file: config
-                .map(|symbol| symbol.facts.clone())
-                .unwrap_or_default(),
-            terminal: FactLayer::default(),
+            file: Box::new(
+                config
+                    .map(|symbol| symbol.facts.clone())
+                    .unwrap_or_default(),
+            ),
+            terminal: Box::default(),
             facts: None,
-            session: Session::union(vec![rule.clone()]),
+            session: Session::union(vec![Arc::clone(&rule)]),
             rule,
             suspect: None,
             stamps: [i64::MIN; PUBLISHERS],

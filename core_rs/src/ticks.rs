@@ -5,8 +5,7 @@ use crate::context::Context;
 use crate::deadline::Due;
 use crate::decision::Finding;
 use crate::names::UNKNOWN;
-use crate::price::{Price, quick_points};
-use crate::symbol::need;
+use crate::price::Price;
 use crate::triggers::price_anomaly;
 use crate::triggers::price_input::{self, BadCause, Quote, Verdict};
 use crate::types::{Action, Code, Trigger};
@@ -24,6 +23,18 @@ pub struct TickRow {
     pub symbol: u32,
     /// Place from 1 of the exact prices of a quote whose prices are no floats; 0 for none.
     pub exact: u32,
+}
+
+impl Default for TickRow {
+    fn default() -> Self {
+        Self {
+            bid: f64::NAN,
+            ask: f64::NAN,
+            stamp: 0,
+            symbol: UNKNOWN,
+            exact: 0,
+        }
+    }
 }
 
 /// A quote whose prices are exact texts or whole numbers.
@@ -48,116 +59,6 @@ impl TickRow {
 }
 
 impl Account {
-    /// Takes ordinary ticks one after the other; returns how many, up to the first that is not.
-    pub fn run_plain(&mut self, rows: &[TickRow], publisher: u8, now_boot_ns: i64) -> usize {
-        let mut count: usize = 0;
-        for row in rows {
-            if !self.on_plain_tick(row, publisher, now_boot_ns) {
-                break;
-            }
-            count = count.wrapping_add(1);
-        }
-        count
-    }
-
-    /// Takes a tick with float prices the short way, see `on_plain_quote`.
-    #[inline]
-    pub fn on_plain_tick(&mut self, row: &TickRow, publisher: u8, now_boot_ns: i64) -> bool {
-        let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
-        let Some(symbol) = self.symbols.get(place) else {
-            return false;
-        };
-        let scale = symbol.hot.scale;
-        let (Some(bid), Some(ask)) = (quick_points(row.bid, scale), quick_points(row.ask, scale))
-        else {
-            return false;
-        };
-        self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
-    }
-
-    /// Takes a tick with exact prices the short way, see `on_plain_quote`.
-    #[inline]
-    pub fn on_plain_exact(
-        &mut self,
-        row: &TickRow,
-        prices: ExactQuote,
-        publisher: u8,
-        now_boot_ns: i64,
-    ) -> bool {
-        let Some(digits) = self.symbol(row.symbol).map(|symbol| symbol.hot.digits) else {
-            return false;
-        };
-        let (Some(bid), Some(ask)) = (prices.bid.to_points(digits), prices.ask.to_points(digits))
-        else {
-            return false;
-        };
-        self.on_plain_quote(row, Quote { bid, ask }, publisher, now_boot_ns)
-    }
-
-    /// Takes an ordinary quote the short way: valid, no jump, an ordinary spread, exact profit within bounds
-    /// in which no limit changes. Returns false, with nothing changed that matters, for any other.
-    #[inline]
-    fn on_plain_quote(
-        &mut self,
-        row: &TickRow,
-        quote: Quote,
-        publisher: u8,
-        now_boot_ns: i64,
-    ) -> bool {
-        let place = usize::try_from(row.symbol).unwrap_or(usize::MAX);
-        let Some(symbol) = self.symbols.get_mut(place) else {
-            return false;
-        };
-        let hot = &mut symbol.hot;
-        let last = Quote {
-            bid: hot.bid,
-            ask: hot.ask,
-        };
-        let is_plain = hot.needs & !need::EXPOSED == 0
-            && hot.publisher == publisher
-            && hot.ticked == self.equity.snapshots
-            && row.stamp >= hot.stamp
-            && quote.bid > 0
-            && quote.bid <= quote.ask
-            && quote.spread() <= hot.anomalous_above
-            && self
-                .jump_limit
-                .surely_holds(quote.double_mid(), last.double_mid());
-        if !is_plain {
-            return false;
-        }
-        let mut moved = 0;
-        if hot.needs == need::EXPOSED {
-            let Some(change) = hot.sums.change_between(last, quote) else {
-                return false;
-            };
-            moved = i128::from(change).wrapping_mul(i128::from(hot.unit));
-            let floating = self.equity.floating.wrapping_add(moved);
-            if floating <= self.inert.0 || floating >= self.inert.1 {
-                return false;
-            }
-        }
-        if now_boot_ns >= hot.slow_from {
-            if !symbol
-                .spread
-                .on_plain_tick(now_boot_ns, quote.spread(), &self.config.limits)
-            {
-                return false;
-            }
-            hot.anomalous_above = symbol.spread.anomalous_above();
-            hot.slow_from = symbol.spread.slow_from();
-        }
-        if moved != 0 {
-            hot.part = hot.part.wrapping_add(moved);
-            self.equity.floating = self.equity.floating.wrapping_add(moved);
-        }
-        hot.bid = quote.bid;
-        hot.ask = quote.ask;
-        hot.stamp = row.stamp;
-        hot.priced_at = now_boot_ns;
-        true
-    }
-
     /// Takes any tick. Returns whether it was valid.
     pub fn on_tick(
         &mut self,

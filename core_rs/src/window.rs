@@ -1,12 +1,12 @@
 //! The window of spread samples with its lower median.
 //!
 //! With the default settings a full hour of samples of one symbol fits in 72 KiB: a sample is its
-//! interval (its place), its nanosecond within the interval (28 bits) and its spread (12 bits; wider
-//! spreads stand in a list). Nothing is rounded. The median moves with each sample by a few steps.
+//! interval (its place), its nanosecond within the interval (28 bits) and its spread (12 bits; a spread
+//! far from the first one stands in a list). Nothing is rounded. The median moves with each sample by a few steps.
 
 use std::collections::VecDeque;
 
-use crate::spectrum::Spectrum;
+use crate::spectrum::{SIZES, Spectrum};
 
 /// Bits of a nanosecond within an interval.
 const OFFSET_BITS: u32 = 28;
@@ -14,8 +14,9 @@ const OFFSET_BITS: u32 = 28;
 const PACKED_WIDTH_MAX: i64 = 1 << OFFSET_BITS;
 /// Largest number of places of the packed form; windows of more are kept as a plain list.
 const PACKED_PLACES_MAX: i64 = 65_536;
-/// Code of a spread that stands in the list of wide ones.
-const WIDE: u32 = 4_095;
+/// Code of a spread that stands in the list.
+const LISTED: u32 = 4_095;
+const _: () = assert!(SIZES + 1 < 4_095);
 /// Intervals up to which the next place is found step by step.
 const STEPS_MAX: i64 = 16;
 const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
@@ -47,8 +48,8 @@ struct Packed {
     words: Vec<u32>,
     /// The low 8 bits of the code; code 0 is an empty place.
     codes: Vec<u8>,
-    /// Wide spreads, oldest first.
-    wide: VecDeque<u32>,
+    /// Spreads without a code of their own, oldest first.
+    listed: VecDeque<u32>,
     oldest: Spot,
     newest: Spot,
 }
@@ -66,13 +67,14 @@ impl Window {
         let width_ns = width_ns.max(1);
         let places = span_ns.checked_div(width_ns).unwrap_or(0).saturating_add(2);
         let is_packed = width_ns <= PACKED_WIDTH_MAX && places <= PACKED_PLACES_MAX;
+        let most = usize::try_from(places).unwrap_or(usize::MAX);
         let store = if is_packed {
             let places = usize::try_from(places).unwrap_or(2);
             Store::Packed(Packed {
                 places,
                 words: Vec::new(),
                 codes: Vec::new(),
-                wide: VecDeque::new(),
+                listed: VecDeque::new(),
                 oldest: Spot::default(),
                 newest: Spot::default(),
             })
@@ -83,7 +85,7 @@ impl Window {
             span_ns,
             width_ns,
             store,
-            spectrum: Spectrum::default(),
+            spectrum: Spectrum::new(most),
             oldest_at: i64::MAX,
             newest_at: i64::MIN,
             count: 0,
@@ -127,8 +129,19 @@ impl Window {
     /// Adds a sample; its interval is later than the last one's.
     pub fn push(&mut self, now: i64, value: i64) {
         let value = u32::try_from(value).unwrap_or(u32::MAX);
+        self.spectrum.add(value);
         match &mut self.store {
-            Store::Packed(packed) => packed.put(now, self.width_ns, value, self.count == 0),
+            Store::Packed(packed) => {
+                let code = self
+                    .spectrum
+                    .place(value)
+                    .and_then(|place| u32::try_from(place).ok());
+                if code.is_none() {
+                    packed.listed.push_back(value);
+                }
+                let code = code.map_or(LISTED, |place| place.saturating_add(1));
+                packed.put(now, self.width_ns, code, self.count == 0);
+            }
             Store::Plain(list) => list.push_back((now, value)),
         }
         if self.count == 0 {
@@ -136,7 +149,6 @@ impl Window {
         }
         self.newest_at = now;
         self.count = self.count.saturating_add(1);
-        self.spectrum.add(value);
     }
 
     /// Returns all samples, oldest first.
@@ -155,7 +167,7 @@ impl Window {
             Store::Packed(packed) => {
                 packed.words.fill(0);
                 packed.codes.fill(0);
-                packed.wide.clear();
+                packed.listed.clear();
             }
             Store::Plain(list) => list.clear(),
         }
@@ -169,7 +181,15 @@ impl Window {
     fn drop_oldest(&mut self) -> u32 {
         self.count = self.count.saturating_sub(1);
         let (value, next) = match &mut self.store {
-            Store::Packed(packed) => packed.take(self.newest_at, self.width_ns),
+            Store::Packed(packed) => {
+                let (code, next) = packed.take(self.newest_at, self.width_ns);
+                let value = if code == LISTED {
+                    packed.listed.pop_front().unwrap_or(0)
+                } else {
+                    self.spectrum.value(code.saturating_sub(1))
+                };
+                (value, next)
+            }
             Store::Plain(list) => {
                 let value = list.pop_front().map_or(0, |(_, value)| value);
                 (value, list.front().map_or(i64::MAX, |(at, _)| *at))
@@ -203,7 +223,7 @@ impl Packed {
         }
     }
 
-    fn put(&mut self, now: i64, width: i64, value: u32, is_first: bool) {
+    fn put(&mut self, now: i64, width: i64, code: u32, is_first: bool) {
         if self.codes.is_empty() {
             self.words = vec![0; self.places];
             self.codes = vec![0; self.places];
@@ -221,10 +241,6 @@ impl Packed {
             self.oldest = spot;
         }
         let offset = u32::try_from(now.saturating_sub(spot.starts)).unwrap_or(0);
-        let code = value.saturating_add(1).min(WIDE);
-        if code == WIDE {
-            self.wide.push_back(value);
-        }
         let [low, ..] = code.to_le_bytes();
         if let (Some(word), Some(byte)) = (
             self.words.get_mut(spot.place),
@@ -235,7 +251,7 @@ impl Packed {
         }
     }
 
-    /// Empties the place of the oldest sample; returns its spread and the time of the next sample.
+    /// Empties the place of the oldest sample; returns its code and the time of the next sample.
     fn take(&mut self, newest_at: i64, width: i64) -> (u32, i64) {
         let mut spot = self.oldest;
         let mut code = 0;
@@ -247,24 +263,19 @@ impl Packed {
             *word = 0;
             *byte = 0;
         }
-        let value = if code == WIDE {
-            self.wide.pop_front().unwrap_or(0)
-        } else {
-            code.saturating_sub(1)
-        };
         loop {
             spot = self.step(spot, width);
             if spot.starts > newest_at {
-                return (value, i64::MAX);
+                return (code, i64::MAX);
             }
             let (Some(word), Some(byte)) = (self.words.get(spot.place), self.codes.get(spot.place))
             else {
-                return (value, i64::MAX);
+                return (code, i64::MAX);
             };
             if *word >> OFFSET_BITS != 0 || *byte != 0 {
                 self.oldest = spot;
                 return (
-                    value,
+                    code,
                     spot.starts.saturating_add(i64::from(*word & OFFSET_MASK)),
                 );
             }
@@ -311,6 +322,7 @@ mod tests {
             (3, 250, 10_000, 100_000),
             (4, 7, 7, 3),
             (5, 250, 1_000, 4_200),
+            (6, 250, 50_000, 7_000),
         ] {
             let mut random = Random(seed);
             let mut window = Window::new(span, width);

@@ -1,0 +1,199 @@
+"""What only a live engine does: holes, quiet feeds, clocks that jump, days that nobody watched."""
+
+import pytest
+
+from edgeguard.engine import Engine, Flag
+from tests.unit.engine.desk import SYMBOL, Desk, long
+
+FEED = """
+[[feed]]
+name = "main"
+heartbeat = {heartbeat}
+"""
+LOST = "halt CONNECTION_LOST"
+
+
+def test_a_hole_in_errors_is_told_and_one_in_ticks_is_counted() -> None:
+    desk = Desk()
+    desk.error(seq=1)
+    assert desk.error(seq=3) == []
+    assert desk.flags == Flag.HOLE
+    desk.error(seq=3)
+    assert desk.flags == Flag.IGNORED
+    desk.tick("1.10000", "1.10005")
+    desk.seq[next(key for key in desk.seq if key[0].__name__ == "TickBatch")] += 5
+    desk.tick("1.10000", "1.10005")
+    assert desk.flags == Flag(0)
+
+
+def test_the_terminal_the_engine_and_a_feed_are_lost_after_sixty_seconds_of_silence() -> None:
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="true"))
+    desk.terminal()
+    desk.beat()
+    desk.tick("1.10000", "1.10005")
+    assert desk.wait(60) == []
+    assert desk.wait(0.001) == [LOST, LOST, LOST]
+    assert desk.wait(3600) == []
+
+
+def test_a_source_that_never_spoke_is_never_lost() -> None:
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="true"))
+    desk.account("100000.00")
+    assert desk.wait(3600) == []
+
+
+def test_a_disconnected_terminal_gives_no_proof() -> None:
+    desk = Desk()
+    desk.terminal()
+    for _ in range(6):
+        desk.wait(10)
+        assert desk.terminal(connected=False) == []
+    assert desk.wait(0.001) == [LOST]
+
+
+def test_a_feed_without_heartbeats_may_be_quiet_while_the_terminal_is_quiet_too() -> None:
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="false"))
+    desk.terminal()
+    desk.tick("1.10000", "1.10005")
+    desk.tick("1.10000", "1.10005", source="terminal")
+    for _ in range(40):
+        assert desk.wait(10) == []
+        assert desk.terminal() == []
+    # The terminal's own quotes move, the feed's do not.
+    desk.tick("1.10010", "1.10015", source="terminal")
+    assert desk.wait(1.1) == [LOST]
+
+
+def test_a_feed_without_heartbeats_is_lost_with_the_terminal() -> None:
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="false"))
+    desk.terminal()
+    desk.tick("1.10000", "1.10005")
+    lines = desk.wait(62)
+    assert lines == [LOST, LOST]
+
+
+def test_maintenance_suspends_the_engine_and_nothing_else() -> None:
+    desk = Desk()
+    desk.terminal()
+    desk.beat()
+    desk.engine.set_maintenance("A", desk.boot_ns + 600_000_000_000)
+    desk.wait(59)
+    desk.terminal()
+    assert desk.wait(30) == []
+    desk.engine.set_maintenance("A", None)
+    assert desk.wait(0.001) == [LOST]
+    assert [d.reference for d in desk.engine.would_fire("A")] == ["engine"]
+
+
+def test_publishers_with_clocks_of_their_own_do_not_run_back() -> None:
+    desk = Desk()
+    hour = 3_600_000_000_000
+    for _ in range(12):
+        desk.wait(0.1)
+        desk.tick("1.10000", "1.10005", source_ns=desk.wall_ns)
+        desk.tick("1.10000", "1.10005", source="terminal", source_ns=desk.wall_ns + 2 * hour)
+    assert desk.status()["limits"]["error_rate"]["value"] == "0"
+
+
+def test_a_wall_that_jumps_over_the_rollover_keeps_the_stricter_reference() -> None:
+    desk = Desk('daily_loss = "0.03"\n')
+    desk.account("100000.00")
+    desk.account("98000.00")
+    desk.step_wall(11 * 3600)
+    desk.wait(0.001)
+    # The new day's reference would be 98000: 2 % below it is 4 % below the day that still is.
+    lines = desk.account("96500.00")
+    assert "halt DAILY_LOSS_EXCEEDS_MAX" in lines
+    desk.step_wall(-11 * 3600)
+    for _ in range(130):
+        desk.wait(1)
+        desk.terminal()
+    assert desk.status()["day"]["reference"] == "100000.00"
+
+
+def test_a_wall_that_steps_back_does_not_open_an_old_day_again() -> None:
+    desk = Desk()
+    desk.account("100000.00")
+    desk.wait(10 * 3600)
+    assert desk.status()["day"]["provenance"] == "rollover"
+    desk.account("99000.00")
+    desk.step_wall(-7200)
+    for _ in range(3):
+        desk.wait(3600)
+        desk.account("98000.00")
+    assert desk.status()["day"]["reference"] == "100000.00"
+
+
+@pytest.mark.parametrize(("hours", "is_known"), [(1, True), (11, False)])
+def test_a_restart_keeps_the_day_and_never_guesses_one_that_ended(
+    hours: int, *, is_known: bool
+) -> None:
+    before = Desk()
+    before.account("100000.00")
+    before.transfer("-1000.00")
+    for _ in range(10):
+        before.wait(1)
+        before.tick("1.10000", "1.10008")
+    stored = before.engine.references()
+    after = Desk()
+    after.step_wall(hours * 3600)
+    after.engine.load_references(stored)
+    lines = after.account("98000.00")
+    assert ("pause DAY_START_UNKNOWN" in lines) == (not is_known)
+    assert after.status()["day"]["reference"] == ("100000.00" if is_known else None)
+    assert after.status()["peak"]["value"] == "100000.00"
+    samples = after.status()["symbols"][0]["samples"]
+    assert samples == (10 if is_known else 0), "an hour's window keeps what is younger"
+    if not is_known:
+        lines = rebased(after)
+        assert lines == ["release DAY_START_UNKNOWN_CLEARED"]
+        assert after.status()["day"]["provenance"] == "history"
+
+
+def rebased(desk: Desk) -> list[str]:
+    desk.engine.rebaseline(
+        "A", day="99000.00", t_ns=desk.wall_ns, boot_ns=desk.boot_ns, provenance="history"
+    )
+    return desk.taken()
+
+
+@pytest.mark.parametrize("first", ["history", "operator"])
+def test_a_first_start_is_closed_until_the_day_is_told(first: str) -> None:
+    desk = Desk(first=first)
+    assert desk.account("96000.00") == [
+        "warn TOTAL_DRAWDOWN_EXCEEDS_MAX_WARN_50",
+        "pause DAY_START_UNKNOWN",
+    ]
+    assert desk.account("95999.00") == []
+    assert desk.status()["day"]["reference"] is None
+    assert rebased(desk) == [
+        "pause DAILY_LOSS_EXCEEDS_MAX",
+        "release DAY_START_UNKNOWN_CLEARED",
+    ]
+
+
+def test_stored_references_that_are_none_are_refused() -> None:
+    desk = Desk()
+    for data in (b"", b"{}", b'{"version":9,"saved_ns":0,"accounts":{}}', b"\xff"):
+        with pytest.raises(ValueError, match="references"):
+            desk.engine.load_references(data)
+    assert isinstance(desk.engine, Engine)
+
+
+def test_a_spread_pause_ends_by_the_clock_alone() -> None:
+    desk = Desk()
+    desk.tick("1.10000", "1.10100")
+    assert desk.status()["states"][0]["code"] == "SPREAD_EXCEEDS_MAX"
+    desk.tick("1.10000", "1.10005")
+    assert desk.wait(29.9) == []
+    assert desk.wait(0.1) == ["release SPREAD_EXCEEDS_MAX_CLEARED"]
+
+
+def test_marked_equity_moves_with_the_market() -> None:
+    desk = Desk()
+    desk.account("100000.00", positions=(long("1.10000", profit="12.00"),))
+    desk.tick("1.10050", "1.10055")
+    status = desk.status()
+    assert (status["equity_marked"], status["equity_reported"]) == ("100050.00", "100000.00")
+    trip = status["symbols"][0]["what_would_trip"]
+    assert trip == {"side": "bid", "daily_loss": "1.06999", "total_drawdown": "1.03999"}
