@@ -2,8 +2,10 @@
 
 libzmq's descriptor is edge-triggered and may stay silent while messages wait. So a wake-up drains
 until nothing is left or its budget is spent, asks EVENTS, and re-arms itself while that says more;
-and a safety tick looks every 50 ms. A message that only the tick finds is a rescue: it is counted
-and must stay 0 (`reference: reliability D4`).
+and a safety tick looks every 50 ms. A message that only the tick finds, after a whole tick in which
+the descriptor told of nothing, is a rescue: it is counted and must stay 0. Between two busy moments
+the same look proves nothing, as a message may arrive between the look at the descriptor and the one
+at EVENTS; it is taken all the same.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class Pump:
         self._descriptor = cast("int", socket.getsockopt(zmq.FD))
         self._is_running = False
         self._is_armed = False
+        self._was_woken = False
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(self._descriptor, select.POLLIN)
@@ -82,12 +85,14 @@ class Pump:
 
     def tick(self) -> None:
         """Look whether an edge was missed; the descriptor being readable is none."""
+        was_woken, self._was_woken = self._was_woken, False
         if not self._is_running or self._is_armed:
             return
         if self._poll is not None and self._poll.poll(0):
             return
         if self._is_waiting():
-            self.rescues += 1
+            if not was_woken:
+                self.rescues += 1
             self._drain()
 
     def _is_waiting(self) -> bool:
@@ -100,6 +105,7 @@ class Pump:
     def _drain(self) -> None:
         if not self._is_running:
             return
+        self._was_woken = True
         taken = 0
         receive = self._socket.recv_multipart
         while taken < self._budget:
