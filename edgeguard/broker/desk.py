@@ -25,8 +25,9 @@ from edgeguard.errors import MalformedError
 from edgeguard.messages import BrokerCommand, BrokerEvent
 from edgeguard.transport import Socket
 
-CLIENT_KEEP_NS: Final = 60 * NS_PER_S
-"""A client that has said nothing for this long is told nothing more."""
+CLIENT_KEEP_NS: Final = 3600 * NS_PER_S
+"""A client that has said nothing for this long is told nothing more: an emergency command asks once
+and waits; what goes to a client that is gone is dropped."""
 CLIENTS_MAX: Final = 64
 BLIND_NS: Final = 4 * NS_PER_S
 """Reads that fail for this long raise an alarm; P18 promises 5 s."""
@@ -286,6 +287,10 @@ class Desk:
         status: dict[str, Any] = {
             "read_age_ms": None if last is None else (now - last.end_ns) // NS_PER_MS,
             "fault": self._poller.fault,
+            "cycles": self._poller.cycles,
+            "disagreements": self._session.disagreements,
+            "malformed": self.malformed,
+            "dropped": self.dropped,
             "checked_ns": None if self._checked is None else self._checked.t_ns,
             "checked_ok": None if self._checked is None else self._checked.ok,
             "session": self._session.session,

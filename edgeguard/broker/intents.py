@@ -7,6 +7,7 @@ After a crash it tells which requests have no known end, and which flattens were
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import zlib
 from collections import deque
@@ -21,6 +22,10 @@ from edgeguard.errors import StorageError
 
 ROTATE_BYTES: Final = 8 * 1024 * 1024
 """A log above this is rewritten with what is still open; one older log is kept beside it."""
+RESERVE_BYTES: Final = 256 * 1024
+"""Kept beside the log and given up on a full disk: room for the intents of a large flatten."""
+FILLED_ROTATED: Final = 256
+"""Executed requests that a rewritten log keeps."""
 CRC_DIGITS: Final = 8
 FILLED_RECENT_NS: Final = 120 * NS_PER_S
 """A restarted parent distrusts lists about what was executed since: far above any reported lag."""
@@ -123,6 +128,7 @@ class Contents:
             self.next_id,
             tuple(line.intent for line in self.unresolved.values()),
             tuple((sent.intent, deal) for sent, deal in self.filled if sent.wall_ns >= since),
+            self.damaged > 0,
         )
 
     def take(self, line: Line) -> None:
@@ -207,6 +213,7 @@ class IntentLog:
             StorageError: the file cannot be opened or read.
         """
         self._path = path
+        self._reserve = path.with_suffix(".reserve")
         self._rotate_bytes = rotate_bytes
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -221,20 +228,17 @@ class IntentLog:
             raise StorageError(f"intent log {path} must be readable, was not: {e.strerror}") from e
         self.fault = ""
         """Why the last write failed; empty while the log is good."""
+        self._take_reserve()
 
     def append(self, line: Line, *, durable: bool) -> bool:
         """Write one line; return whether it is in the file, and on disk where `durable`.
 
         A failure is not raised: a flatten must go on without its log, loudly.
         """
-        data = encode_line(line)
         self.contents.take(line)
+        data = encode_line(line)
         try:
-            written = os.write(self._file, data)
-            self._size += written
-            if written != len(data):
-                self.fault = "short write"
-                return False
+            self._write(data)
             if durable:
                 os.fsync(self._file)
         except OSError as e:
@@ -243,16 +247,49 @@ class IntentLog:
         self.fault = ""
         return True
 
+    def _write(self, data: bytes) -> None:
+        """Write one whole line or nothing; on a full disk with the space set aside for that."""
+        try:
+            written = os.write(self._file, data)
+        except OSError as e:
+            if e.errno != errno.ENOSPC or not self._give_reserve():
+                raise
+            written = os.write(self._file, data)
+        if written != len(data):
+            # Half a line would spoil the next one, too.
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, "short write")
+        self._size += written
+
+    def _give_reserve(self) -> bool:
+        """Free the space set aside; False where there is none."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _take_reserve(self) -> None:
+        """Set space aside for the day when the disk is full; without it the log still works."""
+        with contextlib.suppress(OSError):
+            if not self._reserve.exists():
+                self._reserve.write_bytes(bytes(RESERVE_BYTES))
+
     def rotate_if_large(self) -> bool:
         """Rewrite a large log with what is still open; return whether it was rewritten."""
         if self._size <= self._rotate_bytes:
             return False
+        self._take_reserve()
         fresh = self._path.with_suffix(".new")
         lines: list[Line] = [CounterLine(self.contents.next_id)]
         if self.contents.guard is not None:
             lines.append(self.contents.guard)
         if self.contents.last_transfer is not None:
             lines.append(TransferLine(self.contents.last_transfer))
+        for sent, deal in list(self.contents.filled)[-FILLED_ROTATED:]:
+            number = sent.intent.id
+            lines += [sent, AnswerLine(number, "", sent.wall_ns, deal=deal)]
+            lines.append(EndLine(number, "FILLED", sent.intent.units, "", sent.wall_ns))
         lines += self.contents.runs.values()
         lines += self.contents.unresolved.values()
         data = b"".join(encode_line(line) for line in lines)

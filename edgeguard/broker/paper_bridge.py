@@ -184,7 +184,6 @@ class PriceBridge:
         self._ready = asyncio.Event()
         self._paper_socket = paper_socket
         self.malformed = 0
-        self.passed = 0
         self._sockets: list[Socket] = []
         for endpoint in endpoints:
             feed = subscriber(context, endpoint, bind=False)
@@ -215,7 +214,6 @@ class PriceBridge:
             ticks = list(self._queue)
             self._queue.clear()
             await loop.sock_sendall(stream, pack(RequestFrame(id=0, feed=ticks)))
-            self.passed += len(ticks)
 
     def _on_frames(self, frames: list[bytes]) -> None:
         try:

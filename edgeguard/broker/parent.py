@@ -6,9 +6,11 @@ Plain asyncio, one thread. The child calls the terminal; everything that can han
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import zmq
@@ -30,8 +32,8 @@ from edgeguard.broker.terminals import check_terminal_name
 from edgeguard.clock import NS_PER_S, Clock, SystemClock
 from edgeguard.config.model import AccountConfig, Config
 from edgeguard.config.paths import Paths
-from edgeguard.errors import ConfigError
-from edgeguard.transport import PumpSet, make_context, publisher, router
+from edgeguard.errors import ConfigError, TerminalError
+from edgeguard.transport import Context, CurveKeys, PumpSet, make_context, publisher, router
 
 POLL_RETRY_S: Final = 1.0
 """Pause after a poll that failed."""
@@ -46,7 +48,11 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def run_broker(
-    config: Config, paths: Paths, account_id: str, settings: Settings | None = None
+    config: Config,
+    paths: Paths,
+    account_id: str,
+    settings: Settings | None = None,
+    keys: CurveKeys | None = None,
 ) -> int:
     """Run the broker's parent of one account until SIGTERM or SIGINT.
 
@@ -55,6 +61,7 @@ def run_broker(
         paths: where sockets and files are; the directories must exist.
         account_id: the configured account.
         settings: bounds and deadlines; the shipped ones by default.
+        keys: CURVE keys, without which TCP endpoints stay on this host.
 
     Returns:
         0, the exit code of a clean stop.
@@ -72,125 +79,142 @@ def run_broker(
     check_terminal_name(account.terminal)
     lock = AccountLock(paths.state_dir / f"broker.{account.id}.lock", account.id)
     try:
-        asyncio.run(Parent(config, paths, account, settings or Settings()).run())
+        parent = Parent(config, paths, account, settings or Settings(), keys)
+        # The selector loop on Windows too: ZeroMQ's descriptors are watched as readers.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(parent.run())
+    except BaseExceptionGroup as group:
+        # One loop's failure ends them all; it is that one which has to be seen.
+        raise group.exceptions[0] from group
     finally:
         lock.close()
     return 0
+
+
+class Parts(NamedTuple):
+    """What runs together."""
+
+    runner: Runner
+    poller: Poller
+    desk: Desk
+    watch: GuardWatch
 
 
 class Parent:
     """Owns the parts and runs them together."""
 
     def __init__(
-        self, config: Config, paths: Paths, account: AccountConfig, settings: Settings
+        self,
+        config: Config,
+        paths: Paths,
+        account: AccountConfig,
+        settings: Settings,
+        keys: CurveKeys | None,
     ) -> None:
         """Take the configuration; nothing is opened yet."""
         self._config = config
         self._paths = paths
         self._account = account
         self._settings = settings
+        self._keys = keys
         self._clock: Clock = SystemClock()
+        self._faults: list[BaseException] = []
+        self._paper: PaperProcess | None = None
+        if account.terminal == "paper":
+            self._paper = PaperProcess(config, paths, account, self._clock)
 
     async def run(self) -> None:
         """Open everything, run until a signal, close everything."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        _on_signals(loop, stop)
         log = IntentLog(self._paths.intents(self._account.id))
         context = make_context()
-        faults: list[BaseException] = []
 
         def on_error(error: BaseException) -> None:
-            faults.append(error)
+            self._faults.append(error)
             stop.set()
 
         pumps = PumpSet(loop, on_error)
-        paper: PaperProcess | None = None
-        link = ChildLink(self._account.terminal, self._paper_socket())
+        link = ChildLink(self._account.terminal, str(self._paths.paper_socket(self._account.id)))
         try:
-            if self._account.terminal == "paper":
-                paper = PaperProcess(self._config, self._paths, self._account, self._clock)
-                await paper.ensure()
-            await self._serve(context, pumps, log, link, stop)
+            if self._paper is not None:
+                await self._paper.ensure()
+            # The first start of the child shows whether the terminal can be loaded at all.
+            await link.start()
+            await self._serve(self._assemble(context, pumps, log, link), context, pumps, stop)
         finally:
             pumps.stop()
             link.stop()
             context.destroy(linger=100)
             log.close()
-            if paper is not None:
-                paper.stop()
-        if faults:
-            raise faults[0]
+            if self._paper is not None:
+                self._paper.stop()
+        if self._faults:
+            raise self._faults[0]
 
-    def _paper_socket(self) -> str:
-        return str(self._paths.paper_socket(self._account.id))
-
-    async def _serve(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        pumps: PumpSet,
-        log: IntentLog,
-        link: ChildLink,
-        stop: asyncio.Event,
-    ) -> None:
-        account, clock = self._account, self._clock
-        commands = router(context, self._paths.broker(account.id))
-        feed = publisher(context, self._paths.feeds_bind, bind=False)
-        # Operations keep the last minutes of it for an incident's tape.
-        feed.connect(self._paths.tap)
-
-        def publish(frames: list[bytes]) -> None:
-            feed.send_multipart(frames, zmq.DONTWAIT)
-
-        session = TerminalSession(link, clock, self._settings.timeouts)
+    def _assemble(self, context: Context, pumps: PumpSet, log: IntentLog, link: ChildLink) -> Parts:
+        """Build the parts, take up what earlier lives left, and open the front desk."""
+        account, clock, settings = self._account, self._clock, self._settings
+        commands = router(context, self._paths.broker(account.id), keys=self._keys)
+        session = TerminalSession(link, clock, settings.timeouts)
         symbols = tuple(symbol.name for symbol in self._config.symbol)
-        out = Publisher(account.id, clock, publish)
+        out = Publisher(account.id, clock, self._feed(context))
         poller = Poller(session, out, clock, log, symbols)
         desk = Desk(commands, account.id, clock)
         mode = TRADE_MODES.index(account.trade_mode)
         identity = Identity(account.login, account.server, mode)
-        planner = Planner(
-            self._settings.policy,
-            identity,
-            log.contents.past(clock.wall_ns()),
-        )
+        unknown = account.netting_unknown
+        policy = msgspec.structs.replace(settings.policy, netting_unknown=unknown)
+        planner = Planner(policy, identity, log.contents.past(clock.wall_ns()))
+        reports = self._paths.state_dir / "reports"
         teller = Teller(
-            planner,
-            session,
-            log,
-            clock,
-            desk.tell,
-            account=account.id,
-            reports=self._paths.state_dir / "reports",
+            planner, session, log, clock, desk.tell, account=account.id, reports=reports
         )
         runner = Runner(
             planner, session=session, poller=poller, log=log, clock=clock, teller=teller
         )
-        watch = GuardWatch(account, log, clock, boot_id(), self._settings.guard_lost_ns)
+        watch = GuardWatch(account, log, clock, boot_id(), settings.guard_lost_ns)
         desk.open(runner, poller, watch, identity, symbols)
         poller.is_heard = watch.is_here
-        # The first start of the child shows whether the terminal can be loaded at all.
-        await link.start()
         desk.resume(log)
         pumps.add(commands, desk.on_frames)
+        return Parts(runner, poller, desk, watch)
+
+    def _feed(self, context: Context) -> Callable[[list[bytes]], None]:
+        """Return what publishes frames to the guard, and on its host to operations."""
+        feed = publisher(context, self._paths.feeds_bind, bind=False, keys=self._keys)
+        if self._paths.feeds_bind.startswith("ipc://"):
+            # Operations keep the last minutes of it for an incident's tape.
+            feed.connect(self._paths.tap)
+
+        def publish(frames: list[bytes]) -> None:
+            feed.send_multipart(frames, zmq.DONTWAIT)
+
+        return publish
+
+    async def _serve(
+        self, parts: Parts, context: Context, pumps: PumpSet, stop: asyncio.Event
+    ) -> None:
+        """Run every loop until the stop."""
+        jobs: list[Coroutine[Any, Any, None]] = [
+            parts.runner.run(),
+            self._poll(parts),
+            self._watch_guard(parts),
+        ]
+        if self._paper is not None:
+            endpoints = price_endpoints(self._config)
+            bridge = PriceBridge(context, pumps, endpoints, self._paper.socket)
+            jobs += [self._keep_paper(self._paper), bridge.run()]
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(runner.run()),
-                group.create_task(self._poll(poller, runner, desk)),
-                group.create_task(self._watch_guard(watch, desk)),
-            ]
-            if account.terminal == "paper":
-                bridge = PriceBridge(
-                    context, pumps, price_endpoints(self._config), Path(self._paper_socket())
-                )
-                tasks.append(group.create_task(bridge.run()))
+            tasks = [group.create_task(job) for job in jobs]
             await stop.wait()
             for task in tasks:
                 task.cancel()
 
-    async def _poll(self, poller: Poller, runner: Runner, desk: Desk) -> None:
+    async def _poll(self, parts: Parts) -> None:
         """Read and publish at the stated rate, unless a flatten does."""
+        poller, runner, desk = parts.poller, parts.runner, parts.desk
         while True:
             start = self._clock.boot_ns()
             pause = POLL_NS / NS_PER_S
@@ -209,8 +233,30 @@ class Parent:
             spent = (self._clock.boot_ns() - start) / NS_PER_S
             await desk.wait_for_read(max(0.0, pause - spent))
 
-    async def _watch_guard(self, watch: GuardWatch, desk: Desk) -> None:
+    async def _keep_paper(self, paper: PaperProcess) -> None:
+        """Start the paper terminal again when it died, as `initialize` would a real one."""
         while True:
             await asyncio.sleep(1.0)
-            if watch.is_lost_now():
-                desk.guard_lost()
+            with contextlib.suppress(TerminalError):
+                await paper.ensure()
+
+    async def _watch_guard(self, parts: Parts) -> None:
+        """Act once when the guard has been gone for too long."""
+        while True:
+            await asyncio.sleep(1.0)
+            if parts.watch.is_lost_now():
+                parts.desk.guard_lost()
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """End cleanly on SIGTERM and SIGINT, also where a loop cannot watch signals (Windows)."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:
+            signal.signal(number, end)

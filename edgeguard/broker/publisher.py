@@ -12,6 +12,7 @@ from edgeguard.broker.values import fixed_text, plain_text, price_text, volume_t
 from edgeguard.clock import Clock
 from edgeguard.codec.native import encode
 from edgeguard.messages import (
+    MESSAGE_BYTES_MAX,
     AccountSnapshot,
     Entry,
     ErrorEvent,
@@ -80,6 +81,7 @@ class Publisher:
         self._send = send
         self._epoch = clock.wall_ns()
         self._seqs: dict[str, int] = {}
+        self._too_large: set[str] = set()
         self._facts: dict[str, SymbolRow] = {}
         self._specs: dict[str, SymbolRow] = {}
 
@@ -261,8 +263,19 @@ class Publisher:
     def _emit(self, topic: str, make: Callable[[int, int, int], MarketMessage]) -> None:
         seq = self._seqs.get(topic, 0) + 1
         self._seqs[topic] = seq
-        message = make(self._epoch, seq, self._clock.wall_ns())
-        self._send([f"{self._account}.{topic}".encode(), encode(message)])
+        payload = encode(make(self._epoch, seq, self._clock.wall_ns()))
+        if len(payload) > MESSAGE_BYTES_MAX:
+            # The guard's socket would cut the whole connection for it.
+            self._note_too_large(topic, len(payload))
+            return
+        self._send([f"{self._account}.{topic}".encode(), payload])
+
+    def _note_too_large(self, topic: str, size: int) -> None:
+        """Say once per kind that a message does not fit; the guard misses it and closes."""
+        if topic not in self._too_large:
+            self._too_large.add(topic)
+            text = f"{topic} message of {size} bytes, a message has at most {MESSAGE_BYTES_MAX}"
+            self.error("too_large", text)
 
 
 def _stable(row: SymbolRow) -> SymbolRow:

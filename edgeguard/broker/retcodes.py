@@ -48,8 +48,6 @@ class Verdict(Enum):
     """The request never left this machine."""
 
 
-WAITING: Final = frozenset({Verdict.MARKET, Verdict.ACCOUNT})
-"""Verdicts that only an outside change can cure; the work stays pending."""
 MAYBE_EXECUTED: Final = frozenset({Verdict.DONE, Verdict.PLACED, Verdict.PARTIAL, Verdict.UNKNOWN})
 """Verdicts after which the position may be smaller than it was."""
 

@@ -23,6 +23,7 @@ from edgeguard.broker.rows import (
     TickRow,
 )
 from edgeguard.clock import NS_PER_S, Clock
+from edgeguard.errors import TerminalError
 
 BRACKET_TRIES: Final = 5
 """Reads between which the account moved are repeated this often; then its newer figures stand."""
@@ -79,7 +80,6 @@ class TerminalSession:
 
         Raises:
             ReadError: it cannot be started or connected now.
-            TerminalError: the terminal cannot be loaded at all.
         """
         if self.is_ready:
             return
@@ -88,7 +88,8 @@ class TerminalSession:
             if not self.link.is_up:
                 await self.link.start()
             reply = await self._call("initialize", self._timeouts.initialize_s)
-        except CallFailedError as e:
+        except (CallFailedError, TerminalError) as e:
+            # A terminal that was there once will be there again: this is tried for ever.
             raise ReadError(str(e)) from e
         if not msgspec.msgpack.decode(reply.value):
             raise ReadError(f"initialize failed: {reply.text} ({reply.code})")

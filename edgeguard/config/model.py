@@ -20,6 +20,7 @@ FirstReference = Literal["history", "snapshot", "operator"]
 DrawdownMode = Literal["trailing_equity", "static", "trailing_eod_balance"]
 Confirm = Literal["reported", "none"]
 OnGuardLost = Literal["flatten", "hold"]
+NettingUnknown = Literal["quarantine", "operator"]
 TradeMode = Literal["demo", "contest", "real"]
 CalcMode = Literal[
     "FOREX",
@@ -119,6 +120,8 @@ class AccountConfig(_Section, frozen=True):
     """Where the broker's parent listens; empty: ``ipc://RUN_DIR/broker.<id>.ipc``."""
     broker_phone: str = ""
     """Printed where something stays open and only a phone call is left."""
+    netting_unknown: NettingUnknown = "quarantine"
+    """A netting close without a trace: never sent after 30 s, or an operator has to decide."""
     limits: Limits = msgspec.field(default_factory=Limits)
 
 

@@ -134,6 +134,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "currency_digits": _whole("0", "8", "digits after the point"),
         "broker": _SOCKET,
         "broker_phone": _LINE,
+        "netting_unknown": _choice(model.NettingUnknown),
     },
     model.Limits: {
         "daily_loss": _fraction("fraction of the base"),

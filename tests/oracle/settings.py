@@ -56,6 +56,7 @@ KEYS: dict[str, frozenset[str]] = {
             "limits",
             "broker",
             "broker_phone",
+            "netting_unknown",
         ]
     ),
     "symbol": frozenset(

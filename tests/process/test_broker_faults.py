@@ -145,6 +145,18 @@ def test_a_stopped_process_delays_and_breaks_nothing(tmp_path: Path, mode: str, 
         assert_only_reduced(made)
 
 
+def test_a_killed_terminal_comes_back_with_its_book(tmp_path: Path) -> None:
+    """kill -9 of the terminal itself mid-flatten: it is started again and the flatten ends flat."""
+    with rig(tmp_path, make_config(latency_ms=10), QUICK) as made:
+        made.admin("open_book", **mixed_book())
+        made.command("flatten", halt_id="h", reason="terminal")
+        made.until("order")
+        os.kill(stopped_pid(made, "terminal"), signal.SIGKILL)
+        made.until("flat", halt_id="h")
+        assert_accounted(made)
+        assert_only_reduced(made)
+
+
 def stopped_pid(made: Rig, who: str) -> int:
     assert made.process is not None
     if who == "parent":

@@ -80,6 +80,7 @@ class Planner:
         self._st = State(policy, past.next_intent, bucket)
         self._st.adopted = list(past.unresolved)
         self._st.adopted_filled = list(past.filled)
+        self._st.past_damaged = past.damaged
         self._identity = identity
         self._path = ""
         self._queue = Queue()
@@ -277,7 +278,7 @@ class Planner:
         own = Own(intent, now_ns)
         order.owns.append(own)
         self._sent = Sent(own, (), order)
-        return Send(intent, delete_request(intent), None, None)
+        return Send(intent, delete_request(intent), None, st.market(intent.symbol).spec)
 
     def _send_job(self, now_ns: int, job: Job) -> Send:
         st = self._st

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.units import NS_PER_S
 from edgeguard.broker.planner import evidence as ev
 from edgeguard.broker.planner.legs import Key, Leg, OrderLeg, Own
 from edgeguard.broker.planner.model import (
@@ -28,6 +29,8 @@ def take_observation(st: State, now_ns: int, obs: Observation) -> None:
     st.observe_fails = 0
     st.hedging = obs.account.margin_mode == c.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
     _take_link(st, obs)
+    if st.past_damaged:
+        _distrust(st, now_ns)
     _adopt(st, now_ns)
     _list_positions(st, now_ns, obs)
     _list_orders(st, now_ns, obs)
@@ -38,6 +41,18 @@ def take_observation(st: State, now_ns: int, obs: Observation) -> None:
             run.pendings_gone = True
             st.notes.append(PendingsGone(run.id, obs.end_ns))
     _watch_reversal(st, now_ns, obs)
+
+
+def _distrust(st: State, now_ns: int) -> None:
+    """Let a netting account rest for a quarantine: what nobody knows of may still be on its way."""
+    st.past_damaged = False
+    wait_ns = 0 if st.hedging else st.policy.netting_quarantine_ns
+    st.busy_ns = max(st.busy_ns, now_ns + wait_ns)
+    st.alarm(
+        now_ns,
+        "LOG_DAMAGED",
+        f"the intent log has damaged lines; sending begins after {wait_ns / NS_PER_S:g} s",
+    )
 
 
 def _settle_all(st: State, court: ev.Court) -> None:
@@ -261,17 +276,21 @@ def _cap_by_deals(st: State, leg: Leg, court: ev.Court) -> None:
 
 
 def _settle_order(st: State, order: OrderLeg, court: ev.Court) -> None:
-    """End the deletions of an order that is no longer listed; one of them was the one."""
+    """End the deletions of an order that is no longer listed."""
+    if not order.owns:
+        return
     evidence = court.obs.evidence
     if evidence is None and any(own.state != "done" for own in order.owns):
         return
     rows = () if evidence is None else evidence.orders
     past = next((row for row in rows if row.ticket == order.row.ticket), None)
-    deleted = past is None or past.state in ev.DEAD_STATES
+    winner: Own | None = None
+    if past is None or past.state in ev.DEAD_STATES:
+        # One of them was the one: that which was answered so, else the first.
+        winner = next((own for own in order.owns if own.state == "done"), order.owns[0])
     for own in order.owns:
-        if deleted:
+        if own is winner:
             st.notes.append(Resolved(own.intent, "FILLED", own.intent.units, "no longer listed"))
-            deleted = False
         else:
             st.notes.append(Resolved(own.intent, "REJECTED", 0, "the order was gone already"))
     order.owns.clear()

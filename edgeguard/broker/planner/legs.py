@@ -26,7 +26,6 @@ class Own:
         intent: the request.
         answered_ns: when the outcome, or the lack of one, became known.
         state: what the server has said so far; ``unknown`` also where nobody can say.
-        filled: units that the server said it executed.
         order: the server's order ticket, 0 where it gave none.
         traces_missing: successive good reads of history and orders without a trace of it.
         is_released: no longer blocks its target, although its end is not known yet.
@@ -35,7 +34,6 @@ class Own:
     intent: Intent
     answered_ns: int
     state: OwnState = "sent"
-    filled: int = 0
     order: int = 0
     traces_missing: int = 0
     is_released: bool = False

@@ -22,7 +22,6 @@ from edgeguard.broker.rows import (
 )
 
 BUY: Final = 0
-SELL: Final = 1
 MAGIC_BASE: Final = 0x4547 << 32
 """Magic numbers of EdgeGuard's own requests are this plus the intent's number: a range that no
 strategy uses by accident, and below 2**53 so that a bridge that makes doubles of it loses none."""
@@ -161,11 +160,13 @@ class Past(_Data, frozen=True):
         next_intent: number of the next intent, higher than any before.
         unresolved: intents that have no end yet.
         filled: intents seen executed just now, with their deals: lists may not show that yet.
+        damaged: the record of them has holes, so that something unknown may still be on its way.
     """
 
     next_intent: int = 1
     unresolved: tuple[Intent, ...] = ()
     filled: tuple[tuple[Intent, int], ...] = ()
+    damaged: bool = False
 
 
 class Look(_Data, frozen=True):
@@ -190,7 +191,6 @@ class Send(_Data, frozen=True):
     request: dict[str, int | float | str]
     quote: TickRow | None
     spec: SymbolRow | None
-    opposite: int = 0
 
 
 class Wait(_Data, frozen=True):

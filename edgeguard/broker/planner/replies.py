@@ -82,7 +82,6 @@ def _take_executed(st: State, now_ns: int, sent: Sent, answer: Answer, row: Send
             return
         # What became of the rest, cancelled or still working, only the history tells.
         own.state = "partial"
-        own.filled = units
         return
     # A success without a deal was accepted and may still be on its way.
     unknown = answer.verdict is Verdict.UNKNOWN

@@ -18,12 +18,12 @@ from tests.sim.flatten.scenario import KILL_FAULTS, RULES, draw
 CHUNK = 25
 
 
-def one(seed: int, plant: str | None = None) -> Result:
+def one(seed: int, plant: str | None = None, *, stop_early: bool = False) -> Result:
     """Run one seed; what escapes is a violation too."""
     scenario = draw(seed)
     try:
         with planted(plant):
-            return simulate(scenario)
+            return simulate(scenario, stop_early=stop_early)
     except Exception:  # noqa: BLE001 - a crash of the shipped code is what is looked for
         text = traceback.format_exc()
         return Result(seed, scenario.mode, [f"CRASH: {text}"], 0, 0, 0, {}, None)
@@ -36,7 +36,7 @@ def many(seeds: Iterable[int]) -> list[Result]:
 def seeds_to_find(plant: str, first: int, limit: int) -> tuple[int, str] | None:
     """Return after how many seeds a planted bug was found, and by which promise."""
     for number in range(limit):
-        found = one(first + number, plant).violations
+        found = one(first + number, plant, stop_early=True).violations
         if found:
             return number + 1, found[0].splitlines()[0][:100]
     return None

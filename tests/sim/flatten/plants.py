@@ -230,11 +230,11 @@ def partial_is_forgotten() -> Patch:
     old = replies._units_done  # pyright: ignore[reportPrivateUsage]
 
     def executed(st: Any, now_ns: int, sent: Any, answer: Any, row: Any) -> None:
-        sent.own.filled = old(sent.own, row) if row is not None else 0
+        units = old(sent.own, row) if row is not None else 0
         for leg in sent.legs:
             leg.owns.remove(sent.own)
         end = "PARTIAL" if answer.verdict is Verdict.PARTIAL else "FILLED"
-        st.notes.append(model.Resolved(sent.own.intent, end, sent.own.filled, "as answered"))
+        st.notes.append(model.Resolved(sent.own.intent, end, units, "as answered"))
 
     return mock.patch.object(replies, "_take_executed", executed)
 

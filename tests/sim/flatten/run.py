@@ -30,6 +30,8 @@ from tests.sim.flatten.virtual import WALL_START_NS, VirtualClock, VirtualLoop
 LIVENESS_NS = 200 * NS
 """A flatten has this long after the last fault: a quarantine, a probe and pauses."""
 AFTER_FLAT_NS = 3 * NS
+TIMED = ("kill_child", "kill_parent")
+"""Kills at a time; the others wait for the next order."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a directory of our own is made below it
 RUN = "sim/account"
 
@@ -163,6 +165,7 @@ class World:
         self.life: Life | None = None
         self.reads = 0
         self._revive = asyncio.Event()
+        self.stop_early = False
         self._prices = {s.name: (s.bid, s.ask, s.digits) for s in scenario.spec.symbols}
 
     def tell(self, kind: str, flattening: object, text: str, body: object) -> None:
@@ -176,8 +179,8 @@ class World:
     async def run(self) -> Result:
         first = True
         kills = sorted(self.scenario.kills, key=lambda kill: kill.at_ns)
-        self.watch.kill_at_send = [(k.at_ns, k.what) for k in kills if "send" in k.what]
-        timed = [k for k in kills if "send" not in k.what]
+        self.watch.kill_at_send = [(k.at_ns, k.what) for k in kills if k.what not in TIMED]
+        timed = [k for k in kills if k.what in TIMED]
         jobs = [
             self.loop.create_task(self._ticks()),
             self.loop.create_task(self._end_faults()),
@@ -187,6 +190,8 @@ class World:
         self.life = Life(self)
         self.life.begin(self.scenario.scope, first=first)
         while not self._is_over() and self.loop.now_ns < deadline:
+            if self.stop_early and self.watch.violations:
+                break
             next_ns = timed[0].at_ns if timed else self.loop.now_ns + NS
             wait = min(NS, max(0, next_ns - self.loop.now_ns))
             await self._pause(wait)
@@ -247,7 +252,7 @@ class World:
         return self.watch.left() == (0, 0)
 
     async def _finish(self, *, over: bool) -> None:
-        if not over:
+        if not over and not (self.stop_early and self.watch.violations):
             left = self.watch.left()
             self.watch.fail(
                 "P18", f"not flat {LIVENESS_NS // NS} s after the last fault: {left} left"
@@ -297,8 +302,8 @@ class World:
             self.watch.second(unproven=unproven, believed_ns=believed)
 
 
-def simulate(scenario: Scenario) -> Result:
-    """Run one scenario to its end."""
+def simulate(scenario: Scenario, *, stop_early: bool = False) -> Result:
+    """Run one scenario to its end, or to its first violation."""
     loop = VirtualLoop()
     loop.jump.limit_ns = scenario.faults_end_ns + LIVENESS_NS + 600 * NS
     # The log's writes are real; on shared memory their fsync costs nothing.
@@ -306,7 +311,9 @@ def simulate(scenario: Scenario) -> Result:
     with tempfile.TemporaryDirectory(dir=fast) as name:
 
         async def main() -> Result:
-            return await World(scenario, Path(name)).run()
+            world = World(scenario, Path(name))
+            world.stop_early = stop_early
+            return await world.run()
 
         try:
             return loop.run_until_complete(main())

@@ -84,6 +84,7 @@ KILL_FAULTS = (
     "kill_parent_before_send",
     "kill_parent_mid_send",
     "kill_parent_after_send",
+    "kill_parent_soon_after",
 )
 
 
@@ -135,6 +136,8 @@ def _rules(dice: random.Random, end_ns: int) -> tuple[FaultRule, ...]:
     for name in names:
         fields = dict(RULES[name])
         fields["until_ms"] = end_ns // 1_000_000
+        if name == "disconnect" and dice.random() < 0.5:
+            fields |= {"on": ("account_info",), "probability": 0.05}
         if name == "hang":
             fields["execute"] = dice.random() < 0.5
         if name == "retcode":
@@ -207,15 +210,13 @@ def _book(dice: random.Random, mode: Mode) -> dict[str, Any]:
 
 
 def _kills(dice: random.Random, end_ns: int) -> tuple[Kill, ...]:
-    count = dice.choice((0, 0, 0, 1, 1, 2, 4))
-    return tuple(
-        Kill(
-            at_ns=int(dice.random() * min(end_ns, dice.choice((1, 4, 30)) * SECOND)),
-            what=dice.choice(KILL_FAULTS),
-            down_ns=int(dice.random() * 3 * SECOND),
-        )
-        for _ in range(count)
-    )
+    kills: list[Kill] = []
+    for _ in range(dice.choice((0, 0, 0, 1, 1, 2, 4))):
+        # Many of them early, where most orders are.
+        span_ns = min(end_ns, dice.choice((0, 1, 1, 4, 30)) * SECOND)
+        down_ns = int(dice.random() * 3 * SECOND)
+        kills.append(Kill(int(dice.random() * span_ns), dice.choice(KILL_FAULTS), down_ns))
+    return tuple(kills)
 
 
 def _scope(dice: random.Random) -> Scope:

@@ -99,6 +99,22 @@ def test_the_guard_is_only_missed_after_it_was_there(tmp_path: Path) -> None:
         assert again.is_lost_now() is armed
 
 
+def test_a_guard_is_here_once_it_has_greeted_for_a_while(tmp_path: Path) -> None:
+    """The first greeting comes before its feed is connected; three missed ones mean away."""
+    clock = ManualClock()
+    watch = GuardWatch(ACCOUNT, IntentLog(tmp_path / "log"), clock, "boot", 60 * S)
+    assert not watch.is_here()
+    watch.hello()
+    assert not watch.is_here()
+    clock.advance(S)
+    watch.hello()
+    assert watch.is_here()
+    clock.advance(3 * S + 1)
+    assert not watch.is_here()
+    watch.hello()
+    assert not watch.is_here()
+
+
 def test_slippage_is_positive_where_it_hurts() -> None:
     """Selling below the bid and buying above the ask cost; better fills are negative."""
     quote = TickRow(1.1000, 1.1002, 1)

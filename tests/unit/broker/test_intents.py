@@ -130,6 +130,42 @@ def test_a_full_disk_is_told_and_not_raised(tmp_path: Path, call: str) -> None:
     log.close()
 
 
+def test_a_full_disk_gives_up_the_reserve(tmp_path: Path) -> None:
+    """ENOSPC frees the space set aside, and the intent is written after all."""
+    log = IntentLog(tmp_path / "intents.A.log")
+    reserve = tmp_path / "intents.A.reserve"
+    assert reserve.exists()
+    real = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, "No space left")
+        return real(file, data)
+
+    with mock.patch.object(os, "write", full):
+        assert log.append(sent(1), durable=True)
+    assert not reserve.exists()
+    log.close()
+
+
+def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
+    """A short write leaves nothing that would spoil the next line."""
+    path = tmp_path / "log"
+    log = IntentLog(path)
+    real = os.write
+
+    def half(file: int, data: bytes) -> int:
+        return real(file, data[: len(data) // 2])
+
+    with mock.patch.object(os, "write", half):
+        assert not log.append(sent(1), durable=True)
+    assert log.append(sent(2), durable=True)
+    log.close()
+    contents = IntentLog(path).contents
+    assert contents.damaged == 0
+    assert list(contents.unresolved) == [2]
+
+
 def test_an_unreadable_log_is_one_sentence(tmp_path: Path) -> None:
     """A directory in its place is refused."""
     with pytest.raises(StorageError, match="must be readable"):

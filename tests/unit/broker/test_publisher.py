@@ -16,6 +16,7 @@ from edgeguard.codec.native import decode
 from edgeguard.messages import (
     AccountSnapshot,
     AnyMessage,
+    ErrorEvent,
     Fill,
     SymbolFacts,
     TerminalProof,
@@ -77,6 +78,15 @@ def test_deals_are_fills_or_transfers() -> None:
     assert (transfer.kind, transfer.amount) == ("balance", "498.25")
     assert isinstance(strange, Transfer)
     assert strange.kind == "type_99"
+
+
+def test_what_does_not_fit_is_told_and_not_sent() -> None:
+    """A snapshot above the wire's limit would cut the connection: an error goes out instead."""
+    out, sink = publisher()
+    many = Play(*(position(n) for n in range(1, 2000))).observation()
+    out.snapshot(many, last_deal=None, request=0)
+    out.snapshot(many, last_deal=None, request=0)
+    assert [type(m) for m in sink.messages] == [ErrorEvent]
 
 
 def test_counters_run_per_kind() -> None:

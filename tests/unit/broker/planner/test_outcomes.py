@@ -304,3 +304,14 @@ def test_a_filled_pending_becomes_a_position_that_goes_too() -> None:
     assert play.positions == []
     assert play.said(Flat)
     assert any(note.code == "POSITION_APPEARED" for note in play.said(Alarm))
+
+
+@pytest.mark.parametrize("mode", [2, NETTING])
+def test_a_damaged_log_lets_a_netting_account_rest(mode: int) -> None:
+    """Where something unknown may be on its way nothing is sent for a quarantine, with an alarm."""
+    play = Play(position(1), mode=mode, past=Past(5, damaged=True))
+    since = play.now_ns
+    assert play.to_send() is not None
+    waited = play.now_ns - since
+    assert waited >= 30 * S if mode == NETTING else waited < S
+    assert any(note.code == "LOG_DAMAGED" for note in play.said(Alarm))
