@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
-	bench bench-full bench-peers bench-instructions agreement firings fuzz
+	bench bench-full bench-peers bench-instructions agreement firings fuzz sim-guard
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,13 +23,18 @@ setup: $(BUILT)  ## install the locked dependencies and build the extension
 demo: $(BUILT)  ## break a limit on a paper account and watch it become flat
 	@$(BIN)/edgeguard demo $(ARGS)
 
-test: test-rust test-python  ## run every test
+test: test-rust sim-guard test-python  ## run every test
 
 test-rust: $(BUILT)
 	cargo test --workspace --locked --quiet
 
 test-python: $(BUILT)
 	$(BIN)/python -m pytest $(ARGS)
+
+SEEDS ?= 10000
+PLANTS ?= 1
+sim-guard:  ## simulate guard, gates, disk and network under faults: make sim-guard SEEDS=100000 [PLANTS=3] [ARGS="--story SEED"]
+	cargo run --release --locked --quiet -p edgeguard-sim -- --seeds $(SEEDS) --plants $(PLANTS) $(ARGS)
 
 TAPES := 2000
 agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]

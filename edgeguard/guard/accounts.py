@@ -11,6 +11,7 @@ import msgspec
 
 from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock
 from edgeguard.config.model import AccountConfig, Config
+from edgeguard.guard.freshness import Freshness, Seen
 from edgeguard.messages import AccountSnapshot, Flatten, HaltInfo, ScopeState, State, StateBeat
 
 if TYPE_CHECKING:
@@ -66,31 +67,23 @@ def new_halt_id(clock: Clock) -> str:
 
 
 class SnapshotWatch:
-    """Judges whether the account's snapshots are fresh, of the right account, and moving.
-
-    Arrival alone proves nothing: a queue hands out old snapshots as if they were new. So a
-    snapshot counts when it answers a read that this run asked for, or when it is not later than
-    such a one was, by the publisher's own stamp.
-    """
+    """Judges whether the account's snapshots are fresh, of the right account, and moving."""
 
     def __init__(self, config: AccountConfig, age_max_ms: int) -> None:
         """Watch for `config`'s identity; `age_max_ms` is how old the last good one may be."""
         self._config = config
-        self._age_max_ns = age_max_ms * NS_PER_MS
         # Random, so that an answer to a run of before is none to this one.
-        self._request = self._floor = secrets.randbits(40)
-        self._lag_ns: int | None = None
+        self._fresh = Freshness(age_max_ms * NS_PER_MS, secrets.randbits(40))
         self.last: AccountSnapshot | None = None
-        self.good_boot_ns: int | None = None
-        """When the last good snapshot arrived, ns of CLOCK_BOOTTIME."""
         self.asked_boot_ns = 0
         """When a fresh read was last asked for, ns of CLOCK_BOOTTIME."""
+        self.hole_request = 0
+        """The read that covers a lost message, 0 while none is lost."""
 
     def new_request(self, boot_ns: int) -> int:
         """Return the number of a fresh read that is asked for now."""
-        self._request += 1
         self.asked_boot_ns = boot_ns
-        return self._request
+        return self._fresh.ask(boot_ns)
 
     def identity_fault(self, snapshot: AccountSnapshot) -> str:
         """Return why a snapshot is of another account, empty if it is of this one."""
@@ -108,38 +101,40 @@ class SnapshotWatch:
 
     def take(self, snapshot: AccountSnapshot, now: Now) -> bool:
         """Take in a snapshot of the right account; return whether it is fresh."""
-        wall_ns, boot_ns = now
-        lag_ns = wall_ns - snapshot.t_ns
-        is_answer = self._floor < snapshot.request <= self._request
-        if self.last is not None and snapshot.epoch == self.last.epoch:
-            is_older = snapshot.t_ns <= self.last.t_ns
-            if is_older and not is_answer:
-                return False
-        if is_answer:
-            self._lag_ns = lag_ns
-        if self._lag_ns is None or lag_ns - self._lag_ns > self._age_max_ns:
+        has_money = snapshot.balance is not None and snapshot.equity is not None
+        seen = Seen(snapshot.epoch, snapshot.t_ns, snapshot.request, has_money)
+        is_fresh = self._fresh.take(seen, now)
+        if is_fresh:
+            self.last = snapshot
+        return is_fresh
+
+    def covers_hole(self, snapshot: AccountSnapshot) -> bool:
+        """Return whether no message is lost that this snapshot does not cover.
+
+        A read that was under way when the loss was noticed may be of before it.
+        """
+        if snapshot.request < self.hole_request:
             return False
-        self.last = snapshot
-        if snapshot.balance is None or snapshot.equity is None:
-            return False
-        self.good_boot_ns = boot_ns
+        self.hole_request = 0
         return True
 
     def forget(self) -> None:
         """Distrust everything that was seen: the guard was away, a fresh answer is needed."""
-        self.good_boot_ns = None
-        self._lag_ns = None
-        # Answers to reads of before do not count either.
-        self._floor = self._request
+        self._fresh.forget()
+
+    @property
+    def needs_read(self) -> bool:
+        """Whether only the answer to a read that is asked for now leads on."""
+        return self._fresh.needs_answer or self.hole_request > 0
 
     def is_fresh(self, boot_ns: int) -> bool:
         """Return whether the last good snapshot is young enough."""
-        good = self.good_boot_ns
-        return good is not None and boot_ns - good <= self._age_max_ns
+        return self._fresh.is_fresh(boot_ns)
 
     def age_ms(self, boot_ns: int) -> int | None:
         """Return the age of the last good snapshot in ms, None where there is none."""
-        return None if self.good_boot_ns is None else (boot_ns - self.good_boot_ns) // NS_PER_MS
+        good = self._fresh.good_boot_ns
+        return None if good is None else (boot_ns - good) // NS_PER_MS
 
 
 class GuardedAccount:

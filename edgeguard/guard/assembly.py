@@ -29,7 +29,7 @@ from edgeguard.guard.guard import Guard, Restored
 from edgeguard.guard.latching import Latcher
 from edgeguard.guard.lifting import UNACKNOWLEDGED
 from edgeguard.guard.parts import Parts
-from edgeguard.guard.start import FoundPage, StartVerdict, judge_start
+from edgeguard.guard.start import FoundPage, StartVerdict, epoch_after, judge_start
 from edgeguard.guard.storage import Storage
 from edgeguard.guard.trading import TradingState
 from edgeguard.latch import LatchHalt, read_halt_file
@@ -67,12 +67,14 @@ def assemble(
         InUseError: an endpoint is taken.
     """
     config, paths = base.config, base.paths
-    epoch = clock.wall_ns()
+    wall_ns = clock.wall_ns()
     boot = halt_page.boot_id().hex()
-    storage = Storage(paths, run=epoch, boot=boot, clock=clock)
+    storage = Storage(paths, run=wall_ns, boot=boot, clock=clock)
+    epoch = epoch_after(wall_ns, storage.remember())
+    storage.begin_run(epoch)
     _load_references(engine, storage)
     pages = {account.id: _claim(account, config, paths, epoch) for account in config.account}
-    template = LatchHalt("", ACCOUNT, new_halt_id(clock), epoch, "start", "START", "")
+    template = LatchHalt("", ACCOUNT, new_halt_id(clock), wall_ns, "start", "START", "")
     verdict = judge_start(
         storage.remember(),
         {name: _found(page) for name, page in pages.items()},
@@ -86,7 +88,7 @@ def assemble(
         trading = TradingState(_conditions(config, account))
         guarded = GuardedAccount(account, config, trading, pages[account.id], epoch)
         accounts[account.id] = guarded
-        restored.append((guarded, list(_restore(guarded, verdict, (epoch, clock.boot_ns())))))
+        restored.append((guarded, list(_restore(guarded, verdict, (wall_ns, clock.boot_ns())))))
         guarded.write_page()
     carried = tuple(halt for halt in verdict.halts if halt.account not in accounts)
     latcher = Latcher(
@@ -121,8 +123,9 @@ def _found(page: PageWriter) -> FoundPage | None:
     found = page.found()
     if found is None:
         return None
-    word, halt_id, manual, _ = found
-    return FoundPage(is_halted=word[0] == _HALTED, halt_id=halt_id, manual=manual)
+    word, halt_id, manual, epoch = found
+    is_halted = word[0] == _HALTED
+    return FoundPage(is_halted=is_halted, halt_id=halt_id, manual=manual, epoch=epoch)
 
 
 def _conditions(config: Config, account: AccountConfig) -> list[str]:

@@ -99,11 +99,11 @@ class Heart:
     def _judge_snapshots(self, boot_ns: int) -> None:
         """Ask for what is not fresh, and pause the accounts that had it once."""
         for account in self._accounts.values():
-            if account.snapshots.is_fresh(boot_ns):
-                continue
-            if boot_ns - account.snapshots.asked_boot_ns >= ASK_NS:
+            is_fresh = account.snapshots.is_fresh(boot_ns)
+            is_due = boot_ns - account.snapshots.asked_boot_ns >= ASK_NS
+            if is_due and (not is_fresh or account.snapshots.needs_read):
                 self._pipeline.ask_read(account)
-            if SNAPSHOT_GOOD in account.trading.waiting():
+            if is_fresh or SNAPSHOT_GOOD in account.trading.waiting():
                 continue
             wall_ns, _ = self._parts.now()
             pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, wall_ns)

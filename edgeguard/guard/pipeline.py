@@ -22,6 +22,7 @@ from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.engine_port import (
     FLAG_DECISIONS,
     FLAG_HOLE,
+    FLAG_IGNORED,
     FLAG_MALFORMED,
     FLAG_READ,
     Decision,
@@ -98,10 +99,11 @@ class Pipeline:
         """Carry out what a call of the engine by a command led to."""
         self._obey(flags | FLAG_DECISIONS, None)
 
-    def ask_read(self, account: GuardedAccount) -> None:
-        """Ask the account's broker for a fresh read."""
+    def ask_read(self, account: GuardedAccount) -> int:
+        """Ask the account's broker for a fresh read; return its number."""
         request = account.snapshots.new_request(self._parts.clock.boot_ns())
         self._parts.brokers[account.id].send("read", request=request)
+        return request
 
     def _take(self, payload: bytes) -> None:
         self.counters.frames += 1
@@ -123,7 +125,8 @@ class Pipeline:
             self._obey(flags, head)
         if head is not None and head.tag in {TAG_TICKS, TAG_HEARTBEAT}:
             self._saw_feed(head, now[1])
-        if snapshot is not None:
+        # One that the engine ignored was overtaken by a later one, which has been judged.
+        if snapshot is not None and not flags & FLAG_IGNORED:
             self._took_snapshot(self._accounts[snapshot.account], snapshot, now)
 
     def _look(
@@ -161,7 +164,8 @@ class Pipeline:
         """A fresh snapshot of the right account has been judged: what waited for one goes on."""
         run = self._actuators.run
         run(account, account.trading.met(SNAPSHOT_GOOD))
-        for cause in ("hole", "snapshot_age", "away"):
+        covered = ("hole",) if account.snapshots.covers_hole(snapshot) else ()
+        for cause in (*covered, "snapshot_age", "away"):
             run(account, account.trading.release(ACCOUNT, cause))
         if snapshot.t_ns > account.flat_t_ns:
             for scope in account.exposed_scopes(snapshot):
@@ -191,7 +195,8 @@ class Pipeline:
         if flags & FLAG_HOLE:
             for account in self._named(head):
                 self._pause(account, "hole", ("guard", "HOLE"))
-        if flags & (FLAG_READ | FLAG_HOLE):
+                account.snapshots.hole_request = self.ask_read(account)
+        if flags & FLAG_READ:
             names = concerned or {account.id for account in self._named(head)}
             for name in names & self._accounts.keys():
                 self.ask_read(self._accounts[name])

@@ -26,11 +26,15 @@ NO_BOOT: Final = "0" * 32
 
 
 class FoundPage(msgspec.Struct, frozen=True):
-    """What an account's page said before this run; `manual` is its manual word."""
+    """What an account's page said before this run.
+
+    `manual` is its manual word, `epoch` the run that wrote it.
+    """
 
     is_halted: bool
     halt_id: str
     manual: int
+    epoch: int
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -97,6 +101,16 @@ def judge_start(
     )
 
 
+def epoch_after(wall_ns: int, remembered: Remembered) -> int:
+    """Return the epoch of a run that starts at `wall_ns`.
+
+    It is later than every run before it, whatever the wall clock was set to since: gates refuse the
+    words of a run that a later one has replaced.
+    """
+    runs = [copy.run for copy in (remembered.file, remembered.row) if copy is not None]
+    return max([wall_ns, *(run + 1 for run in runs)])
+
+
 def _union(records: Sequence[LatchRecord]) -> dict[tuple[str, str], LatchHalt]:
     """Return every halt that any copy names; the earlier one where they name two."""
     halts: dict[tuple[str, str], LatchHalt] = {}
@@ -154,13 +168,17 @@ def _unacknowledged(
 ) -> str:
     """Return why an operator must acknowledge this start, empty if none must."""
     if latest is None:
-        if any(page is not None for page in pages.values()):
-            return "a halt page of this boot was found, and no storage that knows of its run"
-        return ""
+        is_known = any(page is not None for page in pages.values())
+        text = "a halt page of this boot was found, and no storage that knows of its run"
+        return text if is_known else ""
     if latest.is_clean:
         return ""
     if latest.boot != boot or boot == NO_BOOT:
         return "the run before did not end cleanly, and the host was started anew since"
+    # A page of another run was made or taken over by one that died before its mark was on disk. It
+    # says nothing of the page of the run that did run: that may have been gone, and a halt with it.
+    if any(page is not None and page.epoch != latest.run for page in pages.values()):
+        return "a start died before it was on disk, and what it found is not known"
     missing = [account for account, page in pages.items() if page is None]
     if missing:
         return "the run before did not end cleanly, and no halt page was found of " + ", ".join(

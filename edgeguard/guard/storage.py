@@ -125,6 +125,11 @@ class Storage:
         """Return when the journal's writer last made progress, ns of CLOCK_BOOTTIME."""
         return self.journal.progress_boot_ns if self.journal is not None else self._clock.boot_ns()
 
+    def begin_run(self, run: int) -> None:
+        """Give the rows of this run the epoch that follows from what was read; before `start`."""
+        if self.journal is not None:
+            self.journal.begin_run(run)
+
     def read_references(self) -> bytes | None:
         """Return the engine's references as last saved; before `start` only."""
         if self.journal is None:

@@ -118,6 +118,10 @@ class Journal:
         """When the writer last was idle or finished a commit, ns of CLOCK_BOOTTIME."""
         self._thread = threading.Thread(target=self._write, name="edgeguard-journal", daemon=True)
 
+    def begin_run(self, run: int) -> None:
+        """Replace the epoch that rows bear; before `start` only."""
+        self._run = run
+
     def start(self) -> None:
         """Start the writer's thread; until then state may be read from the calling one."""
         self._thread.start()

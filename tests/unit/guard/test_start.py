@@ -10,7 +10,7 @@ from edgeguard.latch import HaltFile, LatchHalt, LatchRecord
 BOOT = "b" * 32
 TEMPLATE = LatchHalt("", "account", "NEW", 9, "start", "START", "")
 HALT = LatchHalt("A", "account", "H1", 5, "daily_loss", "C", "r")
-CLEAR = FoundPage(is_halted=False, halt_id="", manual=0)
+CLEAR = FoundPage(is_halted=False, halt_id="", manual=0, epoch=1)
 
 
 def record(
@@ -66,13 +66,13 @@ def test_both_copies_and_the_page_decide(
 def test_page_that_was_halted_keeps_its_id_unless_that_was_resumed() -> None:
     """A halt that only the page knew stands under its own id; a spent id is replaced."""
     for halt_id, expected in (("HP", "HP"), ("", "NEW"), ("OLD", "NEW")):
-        page = FoundPage(is_halted=True, halt_id=halt_id, manual=0)
+        page = FoundPage(is_halted=True, halt_id=halt_id, manual=0, epoch=1)
         assert judge(record(), record(), page) == ([(expected, "PAGE_HALTED")], False)
 
 
 def test_manual_word_and_halt_file_are_halts() -> None:
     """P6: what was done by hand while no guard ran is a halt at the next start."""
-    page = FoundPage(is_halted=False, halt_id="", manual=7)
+    page = FoundPage(is_halted=False, halt_id="", manual=7, epoch=1)
     assert judge(record(), record(), page)[0] == [("NEW", "MANUAL_WORD")]
     halt_file = HaltFile((1, 2, 3), "flash crash")
     assert judge(record(), record(), halt_file=halt_file)[0] == [("NEW", "HALT_FILE")]
