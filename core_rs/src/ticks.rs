@@ -189,6 +189,8 @@ impl Account {
             self.revalue_exposed();
             self.watch_ages(ctx);
             self.refresh_all();
+            // A stale price that converts nothing any more makes marked equity trusted again.
+            self.step.is_dirty = true;
         }
         if is_exposed {
             self.revalue(id);

@@ -30,6 +30,7 @@ DISAGREED = {
     "a_deadline_that_arises_at_a_deadline": 300_098,
     "a_strategy_over_an_untrusted_rollover": 301_018,
     "a_symbols_loss_over_two_days": 301_105,
+    "a_new_route_makes_a_stale_price_irrelevant": 503_196,
 }
 
 
