@@ -235,8 +235,7 @@ def _check_file(status: os.stat_result) -> None:
 class PurePageReader:
     """A gate's reader of one page in plain Python; the twin of `core_rs/src/page/reader.rs`.
 
-    Each fact is one aligned native 64-bit load, which CPython's memoryview does not tear
-    (`reference: reliability H10`).
+    Each fact is one aligned native 64-bit load, which CPython's memoryview does not tear.
     """
 
     def __init__(self, path: Path, account: str, *, clock: Clock | None = None) -> None:

@@ -16,7 +16,7 @@ from edgeguard.broker.rows import PositionRow, SymbolRow, TickRow
 from edgeguard.broker.session import ReadError, TerminalSession
 
 CHECK_DONE: Final = frozenset({0, c.TRADE_RETCODE_DONE})
-"""What `order_check` answers to a request that would pass (`reference/mt5.md` section 2)."""
+"""What `order_check` answers to a request that would pass, by the vendor's page."""
 DEVIATIONS: Final = (20, 10_000)
 
 

@@ -1,7 +1,7 @@
 """Classify every answer a trade server or the vendor's package can give, once.
 
-Sources: `reference/mt5.md` section 3 and 1.3, `reference/reliability.md` B3. What neither lists is
-UNKNOWN: a code that does not exist yet proves nothing about what the server did.
+Sources: the vendor's lists of trade server return codes and of the package's own errors. What
+neither lists is UNKNOWN: a code that does not exist yet proves nothing about what the server did.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tick formats of MetaTrader bridges in the field, turned into EdgeGuard's tick batches.
 
 `dwx`: Darwinex's ``SYMBOL:|:BID;ASK`` text. `jsonapi`: the JSON tick objects of MQL5-JSON-API and
-its forks (`reference: mt5 section 5`). Neither has a sequence number, so silence on them is judged
+its forks. Neither has a sequence number, so silence on them is judged
 as stale. A symbol must match the configured one exactly: subscriptions are prefixes, and a feed of
 EURUSD delivers EURUSD.m too.
 """

@@ -61,7 +61,7 @@ class GuardConfig(_Section, frozen=True):
     lease_ms: int = 1000
     """How long a gate trusts the last heartbeat; at least 4 x heartbeat_ms."""
     snapshot_age_max_ms: int = 5000
-    """Older account snapshots pause (`reference: reliability D6`)."""
+    """Older account snapshots pause."""
     persist_ms: int = 250
     """Deadline after which a halt is answered as not durable."""
 

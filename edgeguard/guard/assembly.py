@@ -1,6 +1,6 @@
 """Putting a guard together in the order in which it must come up, and taking it down.
 
-Order (`reference: reliability D8`): storage and latch compared, pages closed, control bound (a halt
+Order: storage and latch compared, pages closed, control bound (a halt
 works from here on), the closed state published, feeds and brokers, and only then the wait for what
 opens it. No time-out opens anything.
 """

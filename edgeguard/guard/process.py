@@ -1,7 +1,7 @@
 """The guard's process: lock, start in the order of D8, run on uvloop, end closed.
 
 Anything that goes wrong in any callback ends in halted pages and a non-zero exit: an event loop
-would otherwise log it and run on with a dead engine (`reference: reliability D9`).
+would otherwise log it and run on with a dead engine.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import apsw
 from edgeguard.errors import StorageError
 
 SQLITE_VERSION_MIN: Final = (3, 51, 3)
-"""The first SQLite without the WAL-reset fault (`reference: operations 5`)."""
+"""The first SQLite without the WAL-reset fault (sqlite.org's release notes)."""
 BUSY_MS: Final = 2_000
 
 MIGRATIONS: Final = (

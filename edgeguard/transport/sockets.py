@@ -14,13 +14,13 @@ Context = zmq.Context[Any]
 Socket = zmq.Socket[bytes]
 
 FEED_HWM: Final = 200_000
-"""Messages queued on a feed (`reference: performance, throughput`: no loss at 300,000/s)."""
+"""Messages queued on a feed (no loss at 300,000/s, `docs/PERFORMANCE.md`)."""
 CONTROL_HWM: Final = 1_000
 REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
 """Largest answer that a client of ours takes from a guard or broker that it trusts."""
 HEARTBEAT_MS: Final = 1_000
 HEARTBEAT_LOST_MS: Final = 3_000
-"""ZMTP heartbeats, so that a half-open TCP peer is noticed (`reference: reliability N5`)."""
+"""ZMTP heartbeats, so that a half-open TCP peer is noticed."""
 
 
 def make_context() -> Context:

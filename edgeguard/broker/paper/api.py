@@ -1,7 +1,7 @@
 """Expose a paper terminal with the MetaTrader5 package's own functions, manners included.
 
 ``PaperTerminal(connection)`` has the 32 functions as bound methods. Argument rules are those read
-from the vendor's extension (reference/mt5.md 1.1 and 1.5): what it refuses is refused here with
+from the vendor's extension (version 5.0.6231): what it refuses is refused here with
 the same answer, so that a client that works here works there.
 """
 

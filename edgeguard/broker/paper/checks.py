@@ -1,7 +1,7 @@
 """Refuse a trade request for every reason a server has, one rule to a function.
 
 Each function returns what the next step needs or raises RefusalError with the retcode of
-reference/mt5.md section 3. The order in which they are asked is that of market.py and pendings.py.
+the vendor's list. The order in which they are asked is that of market.py and pendings.py.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Decide from evidence what became of own requests (`reference/reliability.md` D3).
+"""Decide from evidence what became of own requests.
 
 An answer that names a deal is evidence by itself. For everything else, in order: working orders,
 deals, orders in history. Nothing found is no proof: only time plus two good reads without a trace
@@ -16,7 +16,7 @@ from edgeguard.broker.planner.model import End, Evidence, Observation, Policy
 from edgeguard.broker.rows import DealRow, OrderRow
 
 TRACELESS_READS: Final = 2
-"""Good reads without a trace before time may count (`reference/reliability.md` D3.5)."""
+"""Good reads without a trace before time may count."""
 DEAD_STATES: Final = frozenset(
     {c.ORDER_STATE_CANCELED, c.ORDER_STATE_REJECTED, c.ORDER_STATE_EXPIRED}
 )

@@ -1,6 +1,6 @@
 """Keep account of each target: what is listed, what own requests may still take from it.
 
-The bound of `reference/reliability.md` P15 lives here: a new close may take at most the confirmed
+The bound of `docs/PROMISES.md` P15 lives here: a new close may take at most the confirmed
 volume less everything that own requests took or may still take.
 """
 

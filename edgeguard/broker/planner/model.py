@@ -28,7 +28,7 @@ strategy uses by accident, and below 2**53 so that a bridge that makes doubles o
 MAGIC_SPAN: Final = 1 << 32
 
 End = Literal["FILLED", "PARTIAL", "REJECTED", "PROVEN_NOT_SENT", "ESCALATED"]
-"""How an intent may end (`reference/reliability.md` P16)."""
+"""How an intent may end (`docs/PROMISES.md` P16)."""
 IntentKind = Literal["close", "close_by", "delete"]
 
 
@@ -41,7 +41,7 @@ class Policy(_Data, frozen=True):
 
     settle_ns: int = NS_PER_S
     """Least time between the two reads that prove flat; position lists were reported to lag by
-    300 to 800 ms (`reference/mt5.md` section 2)."""
+    300 to 800 ms (users' reports; the vendor gives no figure)."""
     hedging_resend_ns: int = 2 * NS_PER_S
     """After this without a trace a hedging close is sent again: the server refuses doubles."""
     netting_quarantine_ns: int = 30 * NS_PER_S

@@ -12,7 +12,7 @@ from edgeguard.broker.retcodes import MAYBE_EXECUTED, Answer, Verdict
 from edgeguard.broker.rows import SendRow
 
 QUICK_PRICES = 5
-"""Requotes in a row that cost no pause (`reference/reliability.md` B3)."""
+"""Requotes in a row that cost no pause."""
 PAUSE_BUSY_NS = 100_000_000
 """Pause for the whole account after TOO_MANY_REQUESTS."""
 CLOSE_BY_OFF = frozenset({Verdict.REBUILD, Verdict.REFUSED, Verdict.FILLING, Verdict.VOLUME})

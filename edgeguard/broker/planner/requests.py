@@ -1,7 +1,7 @@
 """Build the requests: what exactly goes to `order_send`, with the vendor's strict types.
 
 Each request only reduces: a close names its position and takes at most the given units, a deletion
-names its order (`reference/reliability.md` P14). There is no code here that could open anything.
+names its order (`docs/PROMISES.md` P14). There is no code here that could open anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Bugs planted on purpose, each behind its name: the simulation has to find every one.
 
-Most are what real close-all tools do (`reference/mt5.md` 6.2, 6.3); the shipped code has no switch
+Most are what real close-all tools do; the shipped code has no switch
 for any of them, they are patched in here.
 """
 # ruff: noqa: ANN401, ARG001, SLF001 - bugs reach into the shipped code, whatever its shape
