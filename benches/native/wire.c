@@ -30,6 +30,9 @@ typedef struct {
     uint32_t topic_size, payload_size, stamp, match_size;
 } record;
 
+/* A subscriber that is not there by then is not coming. */
+#define SUBSCRIBER_WAIT_MS 20000
+
 static record *records;
 static uint64_t record_count, answers_left;
 static void *answers;
@@ -171,10 +174,18 @@ static int ping(char **args, int rests) {
     void *context = zmq_ctx_new();
     int patience = 200;
     read_records(args[2]);
-    void *out = open_socket(context, ZMQ_PUB, args[0], 0);
+    /* XPUB, which sends as PUB does, to hear that whoever is measured has subscribed. */
+    void *out = open_socket(context, ZMQ_XPUB, args[0], 0);
+    int wait = SUBSCRIBER_WAIT_MS;
+    zmq_setsockopt(out, ZMQ_RCVTIMEO, &wait, sizeof wait);
     answers = open_socket(context, ZMQ_SUB, args[1], 0);
     zmq_setsockopt(answers, ZMQ_SUBSCRIBE, "halt.", 5);
     zmq_setsockopt(answers, ZMQ_RCVTIMEO, &patience, sizeof patience);
+    char subscription[256];
+    if (zmq_recv(out, subscription, sizeof subscription, 0) < 0) {
+        fprintf(stderr, "a subscriber must come to %s within %d ms, none did\n", args[0], wait);
+        return 4;
+    }
     sleep_until(clock_ns(CLOCK_MONOTONIC) + (uint64_t)atol(args[4]) * 1000000u);
     pthread_t listener;
     pthread_create(&listener, NULL, listen_answers, NULL);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ZMQ_PUB = 1, ZMQ_SUB = 2 };
+enum { ZMQ_PUB = 1, ZMQ_SUB = 2, ZMQ_XPUB = 9 };
 enum { ZMQ_SUBSCRIBE = 6, ZMQ_RCVMORE = 13, ZMQ_LINGER = 17, ZMQ_SNDHWM = 23, ZMQ_RCVHWM = 24 };
 enum { ZMQ_RCVTIMEO = 27, ZMQ_CURVE_SERVER = 47, ZMQ_CURVE_PUBLICKEY = 48 };
 enum { ZMQ_CURVE_SECRETKEY = 49, ZMQ_CURVE_SERVERKEY = 50 };

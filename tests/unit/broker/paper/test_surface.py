@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgeguard.broker.paper import FUNCTIONS, PaperTerminal, install_as_metatrader5
+from edgeguard.broker.paper import FUNCTIONS, PaperTerminal, install_as_metatrader5, structs
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.arguments import matches_group, utf16_units
 from edgeguard.broker.paper.structs import STRUCT_TYPES, StructSequence, SymbolInfo, Tick
@@ -72,8 +72,10 @@ def test_struct_types_have_the_vendors_field_counts() -> None:
     assert {kind.__name__: kind.n_fields for kind in STRUCT_TYPES} == FIELD_COUNTS
 
 
-def test_struct_manners_are_those_of_a_struct_sequence() -> None:
+def test_struct_manners_are_those_of_a_struct_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positions, attributes, _asdict and __match_args__; no namedtuple helpers; read-only."""
+    # Whoever installed the module before in this process gave the types its name for good.
+    monkeypatch.setattr(Tick, "__module__", structs.__name__)
     tick = Tick((1_600_000_000, 1.1, 1.2, 0.0, 0, 1_600_000_000_123, 2, 0.0))
     assert (tick[1], tick.bid, tick.ask) == (1.1, 1.1, 1.2)
     as_dict: Any = tick._asdict  # pyright: ignore[reportPrivateUsage]
