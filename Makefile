@@ -13,10 +13,11 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
-	bench bench-full bench-peers bench-instructions agreement firings fuzz sim-guard
+	bench bench-full bench-peers bench-instructions agreement firings fuzz sim-guard \
+	kill9-guard stops
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: $(BUILT)  ## install the locked dependencies and build the extension
 
@@ -35,6 +36,14 @@ SEEDS ?= 10000
 PLANTS ?= 1
 sim-guard:  ## simulate guard, gates, disk and network under faults: make sim-guard SEEDS=100000 [PLANTS=3] [ARGS="--story SEED"]
 	cargo run --release --locked --quiet -p edgeguard-sim -- --seeds $(SEEDS) --plants $(PLANTS) $(ARGS)
+
+kill9-guard: N ?= 1000
+kill9-guard: $(BUILT)  ## kill -9 the guard at random points under load: make kill9-guard N=1000
+	$(BIN)/python -m tests.process.kill_campaign --kills $(N) $(ARGS)
+
+stops: N ?= 300
+stops: $(BUILT)  ## SIGSTOP and SIGCONT guard and gates: make stops N=300
+	$(BIN)/python -m tests.process.stop_campaign --stops $(N) $(ARGS)
 
 TAPES := 2000
 agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]

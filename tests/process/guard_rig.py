@@ -219,7 +219,7 @@ class GuardProcess:
     def __init__(self, config: Config, engine: str = "fake") -> None:
         self.engine = engine
         self.paths = Paths(config).create()
-        self._file = self.paths.state_dir / "config.json"
+        self.config_file = self.paths.state_dir / "config.json"
         self.rewrite(config)
         self.process: subprocess.Popen[str] | None = None
         self.stderr = ""
@@ -227,11 +227,11 @@ class GuardProcess:
     def rewrite(self, config: Config) -> None:
         """Change the configuration of the next start."""
         self.config = config
-        self._file.write_bytes(msgspec.json.encode(config))
+        self.config_file.write_bytes(msgspec.json.encode(config))
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603  # our own interpreter
-            [sys.executable, "-c", RUNNER, str(self._file), self.engine, str(ROOT)],
+            [sys.executable, "-c", RUNNER, str(self.config_file), self.engine, str(ROOT)],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -259,9 +259,11 @@ class GuardProcess:
 class World:
     """A guard, its brokers and an observer."""
 
-    def __init__(self, config: Config, engine: str = "fake") -> None:
+    def __init__(
+        self, config: Config, engine: str = "fake", guard: GuardProcess | None = None
+    ) -> None:
         self.config = config
-        self.guard = GuardProcess(config, engine)
+        self.guard = guard or GuardProcess(config, engine)
         self.paths = self.guard.paths
         self.brokers = [FakeBroker(self.paths, config, at) for at in range(len(config.account))]
         self.observer = Observer(self.paths)
