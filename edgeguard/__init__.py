@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgeguard.gate import Gate, Permit, Refusal
     from edgeguard.reporter import Reporter
+    from edgeguard.transport.keys import read_key
 
 __version__ = "0.1.0"
-__all__ = ["Gate", "Permit", "Refusal", "Reporter", "__version__"]
+__all__ = ["Gate", "Permit", "Refusal", "Reporter", "__version__", "read_key"]
 
 _HOMES = {
     "Gate": "edgeguard.gate",
     "Permit": "edgeguard.gate",
     "Refusal": "edgeguard.gate",
     "Reporter": "edgeguard.reporter",
+    "read_key": "edgeguard.transport.keys",
 }
 
 

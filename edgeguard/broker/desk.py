@@ -35,6 +35,13 @@ READS_MAX: Final = 64
 """Fresh reads that wait at one time; one read answers them all."""
 BODY_BYTES_MAX: Final = 48 * 1024
 """Largest body of an event, so that the message stays under the wire's 64 KiB."""
+_RIGHTS_OF: Final = {
+    "hello": frozenset({"guard"}),
+    "read": frozenset({"guard"}),
+    "stop_flatten": frozenset({"guard"}),
+    "flatten": frozenset({"guard", "halt"}),
+}
+"""The rights of which a peer must have one for a verb: `edgeguard halt` reaches a broker too."""
 LEFT_MAX: Final = 50
 """Alarms and things left that a shortened record still names."""
 
@@ -42,11 +49,18 @@ LEFT_MAX: Final = 50
 class Desk:
     """Commands in, events out."""
 
-    def __init__(self, socket: Socket, account: str, clock: Clock) -> None:
-        """Take the bound ROUTER; `open` hands over the rest."""
+    def __init__(
+        self,
+        socket: Socket,
+        account: str,
+        clock: Clock,
+        rights: Callable[[str], frozenset[str]],
+    ) -> None:
+        """Take the bound ROUTER and who may do what; `open` hands over the rest."""
         self._socket = socket
         self._account = account
         self._clock = clock
+        self._rights = rights
         self._clients: dict[bytes, int] = {}
         self._reading = asyncio.Event()
         self.read_requests: list[tuple[bytes, BrokerCommand]] = []
@@ -54,6 +68,7 @@ class Desk:
         self._checked: Check | None = None
         self.malformed = 0
         self.dropped = 0
+        self.refused = 0
         self._said_blind_ns = 0
         self._verbs: dict[str, Callable[[bytes, BrokerCommand], None]] = {
             "hello": self._hello,
@@ -86,7 +101,7 @@ class Desk:
     # Commands.
 
     def on_frames(self, frames: list[bytes]) -> None:
-        """Take one message from a client."""
+        """Take one message from a client: its peer's name, its address, and the payload."""
         try:
             command = decode(frames[-1])
         except MalformedError:
@@ -95,11 +110,21 @@ class Desk:
         if not isinstance(command, BrokerCommand) or command.account != self._account:
             self.malformed += 1
             return
-        client = frames[0]
+        client = frames[1]
+        if not self._may(frames[0].decode(), command.verb):
+            self.refused += 1
+            text = f"{command.verb} must be ordered by a peer with the right to, was not"
+            self._answer(client, command, "alarm", text, {"code": "RIGHTS"})
+            return
         if self._note_client(client):
             self._poller.tell_again()
         take = self._verbs.get(command.verb, self._refuse)
         take(client, command)
+
+    def _may(self, peer: str, verb: str) -> bool:
+        """Return whether a peer has a right that a verb needs; a question is everybody's."""
+        needed = _RIGHTS_OF.get(verb)
+        return needed is None or bool(needed & self._rights(peer))
 
     def _hello(self, client: bytes, command: BrokerCommand) -> None:
         self._watch.hello()

@@ -28,7 +28,7 @@ from edgeguard.config.model import AccountConfig, Config, SymbolConfig
 from edgeguard.config.paths import Paths
 from edgeguard.errors import InUseError, MalformedError, TerminalError
 from edgeguard.messages import TickBatch
-from edgeguard.transport import Context, PumpSet, Socket, subscriber
+from edgeguard.transport import Context, CurveKeys, Keyring, PumpSet, Socket, subscriber
 
 TRADE_MODES: Final = {"demo": 0, "contest": 1, "real": 2}
 MARGIN_MODES: Final = {
@@ -36,6 +36,8 @@ MARGIN_MODES: Final = {
     "exchange": c.ACCOUNT_MARGIN_MODE_EXCHANGE,
     "hedging": c.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
 }
+PriceFeed = tuple[str, CurveKeys | None]
+"""A feed's endpoint, and the keys with which to connect to it."""
 QUEUE_MAX: Final = 20_000
 """Ticks that wait for a paper terminal that does not read; above it the oldest are dropped."""
 START_NS: Final = 15 * NS_PER_S
@@ -177,7 +179,7 @@ class PriceBridge:
     """Subscribes to the feeds and passes their ticks on, in order, never waiting for them."""
 
     def __init__(
-        self, context: Context, pumps: PumpSet, endpoints: tuple[str, ...], paper_socket: Path
+        self, context: Context, pumps: PumpSet, feeds: list[PriceFeed], paper_socket: Path
     ) -> None:
         """Connect to the feeds; `run` passes ticks on."""
         self._queue: deque[FeedTick] = deque(maxlen=QUEUE_MAX)
@@ -185,8 +187,8 @@ class PriceBridge:
         self._paper_socket = paper_socket
         self.malformed = 0
         self._sockets: list[Socket] = []
-        for endpoint in endpoints:
-            feed = subscriber(context, endpoint, bind=False)
+        for endpoint, keys in feeds:
+            feed = subscriber(context, endpoint, bind=False, keys=keys)
             self._sockets.append(feed)
             pumps.add(feed, self._on_frames)
 
@@ -233,8 +235,16 @@ class PriceBridge:
         self._ready.set()
 
 
-def price_endpoints(config: Config) -> tuple[str, ...]:
-    """Return the native feeds that move the paper market: `[paper] prices`, else every feed's."""
+def price_feeds(config: Config, ring: Keyring) -> list[PriceFeed]:
+    """Return the native feeds that move the paper market: `[paper] prices`, else every feed's.
+
+    Raises:
+        ConfigError: a key that a feed needs cannot be read.
+    """
     if config.paper.prices:
-        return config.paper.prices
-    return tuple(f.endpoint for f in config.feed if f.endpoint and f.codec == "native")
+        return [(endpoint, None) for endpoint in config.paper.prices]
+    return [
+        (feed.endpoint, ring.client(feed.endpoint, feed.key) if feed.key else None)
+        for feed in config.feed
+        if feed.endpoint and feed.codec == "native"
+    ]

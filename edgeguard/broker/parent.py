@@ -21,7 +21,7 @@ from edgeguard.broker.guard_watch import GuardWatch, boot_id
 from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.link import ChildLink
 from edgeguard.broker.lock import AccountLock
-from edgeguard.broker.paper_bridge import PaperProcess, PriceBridge, price_endpoints
+from edgeguard.broker.paper_bridge import PaperProcess, PriceBridge, price_feeds
 from edgeguard.broker.planner import Planner
 from edgeguard.broker.planner.model import Identity, Policy
 from edgeguard.broker.polling import POLL_NS, Poller
@@ -30,10 +30,20 @@ from edgeguard.broker.session import ReadError, TerminalSession, Timeouts
 from edgeguard.broker.telling import Teller
 from edgeguard.broker.terminals import check_terminal_name
 from edgeguard.clock import NS_PER_S, Clock, SystemClock
+from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.config.model import AccountConfig, Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import ConfigError, TerminalError
-from edgeguard.transport import Context, CurveKeys, PumpSet, make_context, publisher, router
+from edgeguard.transport import (
+    Context,
+    Doorman,
+    Keyring,
+    PumpSet,
+    make_context,
+    publisher,
+    receive_named,
+    router,
+)
 
 POLL_RETRY_S: Final = 1.0
 """Pause after a poll that failed."""
@@ -52,7 +62,6 @@ def run_broker(
     paths: Paths,
     account_id: str,
     settings: Settings | None = None,
-    keys: CurveKeys | None = None,
 ) -> int:
     """Run the broker's parent of one account until SIGTERM or SIGINT.
 
@@ -61,7 +70,6 @@ def run_broker(
         paths: where sockets and files are; the directories must exist.
         account_id: the configured account.
         settings: bounds and deadlines; the shipped ones by default.
-        keys: CURVE keys, without which TCP endpoints stay on this host.
 
     Returns:
         0, the exit code of a clean stop.
@@ -79,7 +87,7 @@ def run_broker(
     check_terminal_name(account.terminal)
     lock = AccountLock(paths.state_dir / f"broker.{account.id}.lock", account.id)
     try:
-        parent = Parent(config, paths, account, settings or Settings(), keys)
+        parent = Parent(config, paths, account, settings or Settings())
         # The selector loop on Windows too: ZeroMQ's descriptors are watched as readers.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(parent.run())
@@ -109,14 +117,13 @@ class Parent:
         paths: Paths,
         account: AccountConfig,
         settings: Settings,
-        keys: CurveKeys | None,
     ) -> None:
         """Take the configuration; nothing is opened yet."""
         self._config = config
         self._paths = paths
         self._account = account
         self._settings = settings
-        self._keys = keys
+        self._ring = Keyring.of(config, f"broker.{account.id}", "broker")
         self._clock: Clock = SystemClock()
         self._faults: list[BaseException] = []
         self._paper: PaperProcess | None = None
@@ -156,12 +163,15 @@ class Parent:
     def _assemble(self, context: Context, pumps: PumpSet, log: IntentLog, link: ChildLink) -> Parts:
         """Build the parts, take up what earlier lives left, and open the front desk."""
         account, clock, settings = self._account, self._clock, self._settings
-        commands = router(context, self._paths.broker(account.id), keys=self._keys)
+        endpoint = self._paths.broker(account.id)
+        doorman = Doorman(context, self._config.peer)
+        commands = router(context, endpoint, keys=self._ring.server(endpoint), door="broker")
+        doorman.start(pumps)
         session = TerminalSession(link, clock, settings.timeouts)
         symbols = tuple(symbol.name for symbol in self._config.symbol)
         out = Publisher(account.id, clock, self._feed(context))
         poller = Poller(session, out, clock, log, symbols)
-        desk = Desk(commands, account.id, clock)
+        desk = Desk(commands, account.id, clock, doorman.rights)
         mode = TRADE_MODES.index(account.trade_mode)
         identity = Identity(account.login, account.server, mode)
         unknown = account.netting_unknown
@@ -178,12 +188,14 @@ class Parent:
         desk.open(runner, poller, watch, identity, symbols)
         poller.is_heard = watch.is_here
         desk.resume(log)
-        pumps.add(commands, desk.on_frames)
+        pumps.add(commands, desk.on_frames, receive=receive_named)
         return Parts(runner, poller, desk, watch)
 
     def _feed(self, context: Context) -> Callable[[list[bytes]], None]:
         """Return what publishes frames to the guard, and on its host to operations."""
-        feed = publisher(context, self._paths.feeds_bind, bind=False, keys=self._keys)
+        endpoint = self._paths.feeds_bind
+        keys = self._ring.client(endpoint, GUARD_PEER)
+        feed = publisher(context, endpoint, bind=False, keys=keys)
         if self._paths.feeds_bind.startswith("ipc://"):
             # Operations keep the last minutes of it for an incident's tape.
             feed.connect(self._paths.tap)
@@ -203,8 +215,8 @@ class Parent:
             self._watch_guard(parts),
         ]
         if self._paper is not None:
-            endpoints = price_endpoints(self._config)
-            bridge = PriceBridge(context, pumps, endpoints, self._paper.socket)
+            feeds = price_feeds(self._config, self._ring)
+            bridge = PriceBridge(context, pumps, feeds, self._paper.socket)
             jobs += [self._keep_paper(self._paper), bridge.run()]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in jobs]

@@ -10,7 +10,8 @@ from typing import Final
 
 import click
 
-from edgeguard.cli.locate import is_absent
+from edgeguard.cli.locate import Place, is_absent
+from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.errors import RefusedError, UnreachableError, UsageError
 from edgeguard.messages import Reply
 from edgeguard.transport.client import Client
@@ -55,17 +56,19 @@ class Request:
     args: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def ask(endpoint: str, request: Request, timeout_s: float = ANSWER_S) -> list[Reply]:
+def ask(place: Place, request: Request, timeout_s: float = ANSWER_S) -> list[Reply]:
     """Send one command and return every stage of the answer, the last one final.
 
     Raises:
+        ConfigError: the guard listens on TCP, and the key to show it cannot be read.
         UnreachableError: nobody answered, or the answer stayed unfinished.
         RefusedError: the guard refused.
         UsageError: the guard does not know what was asked.
     """
     replies: list[Reply] = []
+    endpoint = place.paths.control
     if not is_absent(endpoint):
-        with Client(endpoint) as client:
+        with Client(endpoint, keys=place.keys(endpoint, GUARD_PEER)) as client:
             command_id = client.command(
                 request.verb, operator=request.operator, reason=request.reason, **request.args
             )

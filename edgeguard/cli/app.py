@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "learn-spreads": "edgeguard.cli.learn",
     "config": "edgeguard.cli.config",
     "journal": "edgeguard.cli.journal",
+    "keys": "edgeguard.cli.keys",
     "notify": "edgeguard.cli.ops",
     "incident": "edgeguard.cli.ops",
     "install-runbook": "edgeguard.cli.install",

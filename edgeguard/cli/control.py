@@ -32,7 +32,7 @@ def _order(
 ) -> None:
     operator, reason = person
     request = Request(verb, operator, check_reason(reason), args)
-    show(ask(where.place().paths.control, request), as_json=as_json)
+    show(ask(where.place(), request), as_json=as_json)
 
 
 @click.command(

@@ -119,18 +119,22 @@ def _through_guard(order: Order, place: Place, voice: Voice) -> Seen:
         voice.tell("no_guard", f"no guard listens at {endpoint}")
         return seen
     try:
-        client = Client(endpoint)
+        client = Client(endpoint, keys=place.keys(endpoint, "guard"))
     except EdgeGuardError as e:
         voice.tell("no_guard", str(e))
         return seen
     with client:
-        command_id = client.command(
-            "halt",
-            operator=order.operator,
-            reason=order.reason,
-            scope=order.scope,
-            timeout=f"{order.timeout_s:g}",
-        )
+        try:
+            command_id = client.command(
+                "halt",
+                operator=order.operator,
+                reason=order.reason,
+                scope=order.scope,
+                timeout=f"{order.timeout_s:g}",
+            )
+        except EdgeGuardError as e:
+            voice.tell("no_guard", str(e))
+            return seen
         for reply in _stages(client, command_id, order.timeout_s):
             _take(reply, seen)
             voice.tell(reply.stage, reply.text, json.loads(reply.body or b"{}"))
@@ -289,7 +293,8 @@ class _Flattening:
         kind, _, name = self._order.scope.partition(":")
         scope = self._order.scope if kind in {"strategy", "symbol"} else "account"
         try:
-            client = Client(endpoint)
+            keys = self._place.keys(endpoint, f"broker.{account}", "broker")
+            client = Client(endpoint, keys=keys)
         except EdgeGuardError as e:
             self._voice.tell("no_broker", str(e))
             return None

@@ -11,10 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from edgeguard.config.paths import PAGE_PREFIX, PathNames, Paths
 from edgeguard.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from edgeguard.transport import CurveKeys
 
 CONFIG_ENV: Final = "EDGEGUARD_CONFIG"
 STATE_DIR_ENV: Final = "EDGEGUARD_STATE_DIR"
@@ -35,12 +38,35 @@ class Place:
         accounts: the account ids, from the file or from the halt pages that exist.
         phones: the broker's phone of each account that has one.
         magics: the magic numbers of each strategy.
+        key_folder: where this host's CURVE keys are, empty for none.
+        publics: the public keys of the configured peers.
+        key_names: names of the key to show, best first; empty: ``EDGEGUARD_KEY`` or ``operator``.
     """
 
     paths: Paths
     accounts: tuple[str, ...]
     phones: Mapping[str, str] = field(default_factory=dict[str, str])
     magics: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    key_folder: str = ""
+    publics: Mapping[str, str] = field(default_factory=dict[str, str])
+    key_names: tuple[str, ...] = ()
+
+    def keys(self, endpoint: str, *servers: str) -> CurveKeys | None:
+        """Return the keys with which to connect to `endpoint`, None where it needs none.
+
+        Args:
+            endpoint: where to connect.
+            servers: the names of its owner's `[[peer]]`, best first.
+
+        Raises:
+            ConfigError: the key that the commands show cannot be read, or the owner has none.
+        """
+        if not endpoint.startswith("tcp://"):
+            return None
+        from edgeguard.transport.keys import KEY_ENV, OPERATOR, Keyring  # noqa: PLC0415
+
+        names = self.key_names or (os.environ.get(KEY_ENV) or OPERATOR,)
+        return Keyring(self.key_folder, self.publics, *names).client(endpoint, *servers)
 
 
 def find_config(given: Path | None) -> Path | None:
@@ -100,7 +126,19 @@ def find_place(config: Path | None, state_dir: Path | None) -> Place:
             str(row.get("name")): tuple(n for n in _list(row.get("magic")) if isinstance(n, int))
             for row in _tables(document.get("strategy"))
         },
+        _key_folder(document, folder),
+        {
+            str(row.get("name")): str(row["public"])
+            for row in _tables(document.get("peer"))
+            if row.get("public")
+        },
     )
+
+
+def _key_folder(document: Mapping[str, object], folder: Path) -> str:
+    value = _table(document.get("keys")).get("dir")
+    is_given = isinstance(value, str) and bool(value)
+    return str((folder / Path(str(value)).expanduser()).resolve()) if is_given else ""
 
 
 def quick_names(

@@ -6,6 +6,7 @@ They are called as they are, with a listener in the terminal's place.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,9 @@ from edgeguard.cli.answers import ANSWER_S, Request, ask
 from edgeguard.cli.halting import Order, Voice, halt
 from edgeguard.cli.locate import Place, find_place
 from edgeguard.errors import EdgeGuardError
+
+OPS_PEER: Final = "ops"
+"""The key that operations show the guard, and with it their rights."""
 
 STATUS_S: Final = 1.0
 """How long a guard may take to tell its status; a slower one is no proven channel."""
@@ -58,14 +62,15 @@ class ManualControl:
         """Ask the guard as the other commands do."""
         timeout_s = STATUS_S if verb == "status" else ANSWER_S
         request = Request(verb, operator, reason, args)
-        replies = ask(self._place().paths.control, request, timeout_s)
+        replies = ask(self._place(), request, timeout_s)
         return [Stage(r.stage, r.text, json.loads(r.body or b"{}")) for r in replies]
 
     def _place(self) -> Place:
         # Looked up anew each time, since halt pages come and go; but a file that was broken since
         # must not stand in a halt's way.
         try:
-            self._last = find_place(self._config, self._state_dir)
+            found = find_place(self._config, self._state_dir)
+            self._last = replace(found, key_names=(OPS_PEER,))
         except EdgeGuardError:
             if self._last is None:
                 raise

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeguard.cli.answers import Request, ask
+from edgeguard.cli.locate import Place
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.cli.trips import inputs
 
@@ -29,9 +30,9 @@ Document = Mapping[str, Any]
 @pass_where
 def status(where: Where, *, as_json: bool, watch: bool) -> None:
     """Show state, equity, the distance to each limit, feeds and the broker's worker."""
-    endpoint = where.place().paths.control
+    place = where.place()
     if not watch:
-        document = fetch(endpoint)
+        document = fetch(place)
         if as_json:
             click.echo(json.dumps(document))
         else:
@@ -39,28 +40,28 @@ def status(where: Where, *, as_json: bool, watch: bool) -> None:
         return
     if as_json:
         while True:
-            click.echo(json.dumps(fetch(endpoint)))
+            click.echo(json.dumps(fetch(place)))
             time.sleep(WATCH_S)
-    _watch(endpoint)
+    _watch(place)
 
 
-def fetch(endpoint: str) -> Document:
+def fetch(place: Place) -> Document:
     """Return the guard's status document.
 
     Raises:
         UnreachableError: no guard answers; every gate on it is closed then.
     """
-    return json.loads(ask(endpoint, Request("status"))[-1].body)
+    return json.loads(ask(place, Request("status"))[-1].body)
 
 
 def _print(document: Document) -> None:
     Console(soft_wrap=True).print(_view(document))
 
 
-def _watch(endpoint: str) -> None:
-    with Live(_view(fetch(endpoint)), auto_refresh=False) as live:
+def _watch(place: Place) -> None:
+    with Live(_view(fetch(place)), auto_refresh=False) as live:
         while True:
-            live.update(_view(fetch(endpoint)), refresh=True)
+            live.update(_view(fetch(place)), refresh=True)
             time.sleep(WATCH_S)
 
 

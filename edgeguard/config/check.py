@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from edgeguard.config.check_keys import key_violations, repeated
 from edgeguard.config.model import AccountConfig, Config, FeedConfig, SymbolConfig
 
 PAPER: Final = "paper"
@@ -29,6 +30,7 @@ def cross_violations(config: Config) -> list[str]:
         *_paper(config),
         *_api(config),
         *_channels(config),
+        *key_violations(config),
     ]
 
 
@@ -64,30 +66,22 @@ def _guard(config: Config) -> Iterator[str]:
         if endpoint
     ]
     bound += [(f"account[{i}].broker", a.broker) for i, a in enumerate(config.account) if a.broker]
-    yield from _repeated(bound, "a socket of its own")
+    yield from repeated(bound, "a socket of its own")
 
 
 def _names(config: Config) -> Iterator[str]:
     # Ids become file names, and a file system may ignore case.
     ids = [(f"account[{i}].id", a.id.casefold()) for i, a in enumerate(config.account)]
-    yield from _repeated(ids, "unique")
-    yield from _repeated([(f"symbol[{i}].name", s.name) for i, s in enumerate(config.symbol)])
-    yield from _repeated([(f"feed[{i}].name", f.name) for i, f in enumerate(config.feed)])
-    yield from _repeated([(f"strategy[{i}].name", s.name) for i, s in enumerate(config.strategy)])
-    yield from _repeated(
+    yield from repeated(ids, "unique")
+    yield from repeated([(f"symbol[{i}].name", s.name) for i, s in enumerate(config.symbol)])
+    yield from repeated([(f"feed[{i}].name", f.name) for i, f in enumerate(config.feed)])
+    yield from repeated([(f"strategy[{i}].name", s.name) for i, s in enumerate(config.strategy)])
+    yield from repeated(
         [(f"environment[{i}].name", e.name) for i, e in enumerate(config.environment)]
     )
     for index, feed in enumerate(config.feed):
         if feed.name in {"engine", "terminal", "edgeguard"}:
             yield f'feed[{index}].name must not be a source of EdgeGuard\'s own, was "{feed.name}"'
-
-
-def _repeated(keyed: Iterable[tuple[str, str]], wanted: str = "unique") -> Iterator[str]:
-    first: dict[str, str] = {}
-    for where, value in keyed:
-        if value in first:
-            yield f'{where} must be {wanted}, was "{value}" like {first[value]}'
-        first.setdefault(value, where)
 
 
 def _accounts(config: Config) -> Iterator[str]:
@@ -133,7 +127,7 @@ def _feeds(config: Config) -> Iterator[str]:
     symbols = {symbol.name for symbol in config.symbol}
     for index, feed in enumerate(config.feed):
         yield from _feed(f"feed[{index}]", feed, accounts, symbols)
-    yield from _repeated(
+    yield from repeated(
         [(f"feed[{i}].endpoint", f.endpoint) for i, f in enumerate(config.feed) if f.endpoint],
         "an endpoint of its own",
     )
@@ -155,7 +149,7 @@ def _strategies(config: Config) -> Iterator[str]:
         for i, strategy in enumerate(config.strategy)
         for j, magic in enumerate(strategy.magic)
     ]
-    yield from _repeated(magics, "of one strategy alone")
+    yield from repeated(magics, "of one strategy alone")
 
 
 def _paper(config: Config) -> Iterator[str]:
@@ -166,7 +160,7 @@ def _paper(config: Config) -> Iterator[str]:
             yield f'{where}.symbol must be a configured [[symbol]], was "{quote.symbol}"'
         if Decimal(quote.bid) > Decimal(quote.ask):
             yield f"{where}.bid must be at most ask = {quote.ask}, was {quote.bid}"
-    yield from _repeated(
+    yield from repeated(
         [(f"paper.quotes[{i}].symbol", q.symbol) for i, q in enumerate(config.paper.quotes)]
     )
 
@@ -185,7 +179,7 @@ def _api(config: Config) -> Iterator[str]:
 
 def _channels(config: Config) -> Iterator[str]:
     channels = config.notify.channel
-    yield from _repeated([(f"notify.channel[{i}].name", c.name) for i, c in enumerate(channels)])
+    yield from repeated([(f"notify.channel[{i}].name", c.name) for i, c in enumerate(channels)])
     for index, channel in enumerate(channels):
         if channel.kind == "telegram" and not channel.chat:
             yield f"notify.channel[{index}].chat must be given for telegram, was absent"

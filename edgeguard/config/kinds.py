@@ -158,7 +158,7 @@ class Flag:
 class Many:
     """A list of values that keep one rule, or with `bare`, also one such value by itself."""
 
-    item: Number | Text
+    item: Number | Text | Choice
     at_least: int = 0
     bare: Text | None = None
 
@@ -178,7 +178,7 @@ class Many:
             checked = self.item.read(item)
         except Unfit as fault:
             raise Unfit(fault.requirement, f"[{index}]") from None
-        assert isinstance(checked, str | int)  # noqa: S101 - Number and Text return nothing else
+        assert isinstance(checked, str | int)  # noqa: S101 - the three return nothing else
         return checked
 
     def stand_in(self) -> Value:

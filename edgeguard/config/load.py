@@ -216,6 +216,7 @@ def _absolute(config: Config, folder: Path) -> Config:
     return msgspec.structs.replace(
         config,
         guard=guard,
+        keys=_joined_keys(folder, config.keys, ("dir",)),
         symbol=symbols,
         environment=environments,
         api=_joined_keys(folder, config.api, _API_PATHS),

@@ -34,6 +34,7 @@ CalcMode = Literal[
 ]
 Codec = Literal["native", "dwx", "jsonapi"]
 ChannelKind = Literal["discord", "telegram", "apprise"]
+PeerRight = Literal["read", "feed", "halt", "resume", "guard"]
 CONTRACT_SIZE_DEFAULT = "100000"
 """Units of one lot where neither file nor terminal says: the usual one of a currency pair."""
 CALC_MODE_DEFAULT: CalcMode = "FOREX"
@@ -162,6 +163,26 @@ class FeedConfig(_Section, frozen=True):
     required: bool = True
     """A required feed must live for the gate to open; its silence is a lost connection."""
     heartbeat: bool = False
+    key: str = ""
+    """The ``[[peer]]`` whose public key its publisher shows; empty: plain, on this host alone."""
+
+
+class KeysConfig(_Section, frozen=True):
+    """`[keys]`: CURVE keys, without which no TCP endpoint leaves this host."""
+
+    dir: str = ""
+    """Where this host keeps its keys, ``NAME.key`` each; empty: none, TCP stays on this host."""
+
+
+class PeerConfig(_Section, frozen=True):
+    """`[[peer]]`: who may talk to this guard, known by a public key or by a local user id."""
+
+    name: str
+    public: str = ""
+    """CURVE public key, 40 characters of Z85 (`edgeguard keys show NAME`)."""
+    uid: int | None = None
+    """A local user other than the guard's own, on ``ipc://`` sockets that it can reach."""
+    rights: tuple[PeerRight, ...] = ()
 
 
 class StrategyConfig(_Section, frozen=True):
@@ -268,6 +289,8 @@ class Config(_Section, frozen=True, kw_only=True):
     feed: tuple[FeedConfig, ...] = ()
     strategy: tuple[StrategyConfig, ...] = ()
     environment: tuple[EnvironmentConfig, ...] = ()
+    keys: KeysConfig = msgspec.field(default_factory=KeysConfig)
+    peer: tuple[PeerConfig, ...] = ()
     paper: PaperConfig = msgspec.field(default_factory=PaperConfig)
     api: ApiConfig = msgspec.field(default_factory=ApiConfig)
     notify: NotifyConfig = msgspec.field(default_factory=NotifyConfig)

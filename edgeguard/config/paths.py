@@ -6,6 +6,7 @@ Imports nothing but the standard library, so that the emergency command can use 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import stat
 from collections.abc import Mapping
@@ -138,6 +139,22 @@ class Paths:
                     f"{len(os.fsencode(path))}: set guard.run_dir to a shorter directory"
                 )
                 raise ConfigError(msg)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host can only be this machine; a name other than localhost cannot."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_remote(endpoint: str) -> bool:
+    """Return whether an endpoint is a TCP address that is not this machine alone."""
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    return endpoint.startswith("tcp://") and not is_loopback(host)
 
 
 def _names(config: Config | None) -> PathNames:

@@ -62,8 +62,8 @@ def _is_window(text: str) -> bool:
     return _is_time(start) and (_is_time(end) or end == "24:00") and start < end and _is_zone(zone)
 
 
-_LOOPBACK = r"tcp://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}"
-_ENDPOINT = _matches(rf"(?:ipc:///\S+|{_LOOPBACK})?")
+_TCP = r"tcp://(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}"
+_ENDPOINT = _matches(rf"(?:ipc:///\S+|{_TCP})?")
 _TERMINAL = _matches(r"paper|metatrader5|mt5linux://[^\s/:]+:[0-9]{1,5}")
 
 _NAME = Text(
@@ -76,8 +76,7 @@ _SOME_LINE = Text("one line of 1 to 200 characters", _matches(r"[^\x00-\x1f\x7f]
 _CURRENCY = Text("a currency in capitals such as USD", _matches(r"[A-Z][A-Z0-9]{2,7}"))
 _CURRENCY_OR_NONE = Text("a currency in capitals such as USD", _matches(r"(?:[A-Z][A-Z0-9]{2,7})?"))
 _SOCKET = Text(
-    "empty, ipc:///ABSOLUTE/PATH or tcp://127.0.0.1:PORT (a TCP address beyond loopback needs "
-    "CURVE keys)",
+    "empty, ipc:///ABSOLUTE/PATH or tcp://HOST:PORT (an address beyond loopback needs CURVE keys)",
     _ENDPOINT,
 )
 _PATH = Text("a path", _matches(r"[^\x00]{1,4096}"))
@@ -190,6 +189,19 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "symbols": Many(_SYMBOL),
         "required": Flag(),
         "heartbeat": Flag(),
+        "key": Text(
+            "the name of a [[peer]] or empty", _matches(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62})?")
+        ),
+    },
+    model.KeysConfig: {"dir": _PATH_OR_NONE},
+    model.PeerConfig: {
+        "name": _NAME,
+        "public": Text(
+            "40 characters of Z85 or empty",
+            _matches(r"(?:[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40})?"),
+        ),
+        "uid": _whole("0", "4294967294", "user id"),
+        "rights": Many(_choice(model.PeerRight)),
     },
     model.StrategyConfig: {
         "name": _NAME,

@@ -67,7 +67,7 @@ def assemble(
         InUseError: an endpoint is taken.
     """
     config, paths = base.config, base.paths
-    wall_ns = clock.wall_ns()
+    wall_ns, begun_boot_ns = clock.wall_ns(), clock.boot_ns()
     boot = halt_page.boot_id().hex()
     storage = Storage(paths, run=wall_ns, boot=boot, clock=clock)
     epoch = epoch_after(wall_ns, storage.remember())
@@ -94,7 +94,9 @@ def assemble(
     latcher = Latcher(
         accounts, storage, run=epoch, boot=boot, number=verdict.number, carried=carried
     )
-    parts = Parts(config, base.config_hash, epoch, clock, engine, storage, latcher, accounts)
+    parts = Parts(
+        config, base.config_hash, epoch, clock, engine, storage, latcher, accounts, begun_boot_ns
+    )
     return Guard(parts, paths, loop, fatal, restored)
 
 

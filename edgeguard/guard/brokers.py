@@ -12,7 +12,7 @@ from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError
 from edgeguard.messages import BrokerCommand, BrokerEvent
-from edgeguard.transport import Context, PumpSet, dealer
+from edgeguard.transport import Context, CurveKeys, PumpSet, dealer
 
 SILENT_NS: Final = 3 * NS_PER_S
 """A broker that has said nothing for this long is away; it is greeted every second."""
@@ -24,13 +24,15 @@ OnBack = Callable[[str], None]
 class BrokerLink:
     """A DEALER to the broker's parent of one account."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one line to the outside, and who hears of it
         self,
         context: Context,
         where: tuple[str, str],
         clock: Clock,
         on_event: OnEvent,
         on_back: OnBack,
+        *,
+        keys: CurveKeys | None = None,
     ) -> None:
         """Connect, without waiting for anybody.
 
@@ -40,13 +42,16 @@ class BrokerLink:
             clock: the guard's clock.
             on_event: called with the account and each event.
             on_back: called when the broker speaks after a silence, before that event.
+            keys: CURVE keys for a broker that listens on TCP.
         """
         self.account, self.endpoint = where
         self._clock = clock
         self._on_event = on_event
         self._on_back = on_back
         # Nothing is queued for a broker that is away: an old order to flatten must not arrive late.
-        self.socket = dealer(context, self.endpoint, immediate=True, message_bytes_max=64 * 1024)
+        self.socket = dealer(
+            context, self.endpoint, keys=keys, immediate=True, message_bytes_max=64 * 1024
+        )
         self._pump: Callable[[], None] = lambda: None
         self.heard_boot_ns: int | None = None
         self.undelivered = 0

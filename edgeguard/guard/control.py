@@ -21,13 +21,16 @@ from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
+from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.scopes import Scope, scopes_of
 from edgeguard.messages import BrokerEvent, Command, Reply
-from edgeguard.transport import PumpSet, Socket
+from edgeguard.transport import PumpSet, Socket, receive_named
 
 NONCES_MAX: Final = 4_096
 COMMAND_AGE_NS_MAX: Final = 30 * NS_PER_S
 """A command older or younger than this by its own stamp is refused, a halt excepted."""
+NONCE_BYTES_MAX: Final = 64
+"""Bytes by which a command is known; the rest of a longer nonce is cut."""
 WAITERS_MAX: Final = 256
 TIMEOUT_S_DEFAULT: Final = 60.0
 TIMEOUT_S_MAX: Final = 3600.0
@@ -51,13 +54,15 @@ class HaltWaiter(msgspec.Struct):
 class Control:
     """Answers the control socket."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything that a command reaches
         self,
         socket: Socket,
         parts: Parts,
         actuators: Actuators,
         lifting: Lifting,
         status: Callable[[], bytes],
+        *,
+        refusals: Refusals,
     ) -> None:
         """Take the bound ROUTER and everything that commands reach."""
         self._socket = socket
@@ -66,6 +71,7 @@ class Control:
         self._actuators = actuators
         self._lifting = lifting
         self._status = status
+        self._refusals = refusals
         self._persist_ns = parts.config.guard.persist_ms * NS_PER_MS
         self._nonces: OrderedDict[bytes, int] = OrderedDict()
         self._waiters: list[HaltWaiter] = []
@@ -74,7 +80,7 @@ class Control:
 
     def start(self, pumps: PumpSet) -> None:
         """Begin to take commands."""
-        self._kick = pumps.add(self._socket, self._on_frames).kick
+        self._kick = pumps.add(self._socket, self._on_frames, receive=receive_named).kick
 
     def tick(self) -> None:
         """Tell those who wait what has become of their halts."""
@@ -103,7 +109,7 @@ class Control:
             self._actuators.run(account, account.trading.halt(now, scope, halt))
 
     def _on_frames(self, frames: list[bytes]) -> None:
-        identity, payload = frames[0], frames[-1]
+        peer, identity, payload = frames[0].decode(), frames[1], frames[-1]
         try:
             command = decode(payload)
         except MalformedError:
@@ -122,12 +128,13 @@ class Control:
             finally:
                 self._kick()
 
-        self._answer(clean(command), Answer(command.id, send))
+        self._answer(peer, clean(command), Answer(command.id, send))
 
-    def _answer(self, command: Command, answer: Answer) -> None:
+    def _answer(self, peer: str, command: Command, answer: Answer) -> None:
         """Carry out one command; what it may not do is an answer, not a failure."""
         try:
-            self._check_nonce(command)
+            self._refusals.check(peer, command)
+            self._check_nonce(peer, command)
             if command.verb != "status":
                 self._parts.storage.append("command", command, t_ns=self._parts.now()[0])
             self._dispatch(command, answer)
@@ -153,18 +160,24 @@ class Control:
             raise UsageError(f"verb must be one of {known}, was {command.verb!r}")
         verb(command, answer)
 
-    def _check_nonce(self, command: Command) -> None:
+    def _check_nonce(self, peer: str, command: Command) -> None:
         """Refuse what was seen before, and what is too old to know whether it was."""
-        wall_ns, _ = self._parts.now()
-        if command.nonce in self._nonces:
+        wall_ns, boot_ns = self._parts.now()
+        nonce = command.nonce[:NONCE_BYTES_MAX]
+        if nonce in self._nonces:
+            self._refusals.note("replayed", peer, command)
             raise RefusedError("command must be new, was seen before")
-        is_current = abs(wall_ns - command.t_ns) <= COMMAND_AGE_NS_MAX
+        # A run that has just begun cannot know what the one before it has seen.
+        age_max_ns = min(COMMAND_AGE_NS_MAX, boot_ns - self._parts.begun_boot_ns)
+        age_ns = wall_ns - command.t_ns
+        is_current = -COMMAND_AGE_NS_MAX <= age_ns <= age_max_ns
         if not is_current and command.verb not in {"halt", "status"}:
+            self._refusals.note("stale", peer, command)
             raise RefusedError(
-                f"command must be younger than {COMMAND_AGE_NS_MAX // NS_PER_S} s, was stamped "
-                f"{(wall_ns - command.t_ns) / NS_PER_S:.1f} s ago; do the clocks agree?"
+                f"command must be younger than {COMMAND_AGE_NS_MAX // NS_PER_S} s and than this "
+                f"run of the guard, was stamped {age_ns / NS_PER_S:.1f} s ago; do the clocks agree?"
             )
-        self._nonces[command.nonce[:64]] = wall_ns
+        self._nonces[nonce] = wall_ns
         while len(self._nonces) > NONCES_MAX:
             self._nonces.popitem(last=False)
 

@@ -12,6 +12,7 @@ import zmq
 from edgeguard import halt_page
 from edgeguard.clock import NS_PER_MS
 from edgeguard.codec.native import decode, encode
+from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.config.paths import Paths
 from edgeguard.errors import MalformedError
 from edgeguard.guard.accounts import (
@@ -28,10 +29,13 @@ from edgeguard.guard.heart import Heart
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.status import Status
 from edgeguard.guard.watch import ManualWatch
 from edgeguard.messages import BrokerEvent, Echo, Ping
 from edgeguard.transport import (
+    Doorman,
+    Keyring,
     PumpSet,
     make_context,
     publisher,
@@ -90,14 +94,22 @@ class Guard:
     def _join(self) -> None:
         """Bind control first, so that a halt works from then on, and make what uses the sockets."""
         parts, context, paths = self._parts, self._context, self._paths
-        control = router(context, paths.control)
-        self._publisher = publisher(context, paths.halts_pub, bind=True)
-        self._gates = router(context, paths.gate_router)
-        self._feeds = subscriber(context, paths.feeds_bind, bind=True)
+        ring = self._ring = Keyring.of(parts.config, GUARD_PEER)
+        self._doorman = Doorman(context, parts.config.peer)
+        control = router(context, paths.control, keys=ring.server(paths.control), door="control")
+        self._publisher = publisher(
+            context, paths.halts_pub, bind=True, keys=ring.server(paths.halts_pub), door="halts"
+        )
+        gates = paths.gate_router
+        self._gates = router(context, gates, keys=ring.server(gates), door="gate")
+        feeds = paths.feeds_bind
+        self._feeds = subscriber(context, feeds, bind=True, keys=ring.server(feeds), door="feeds")
         for name in parts.accounts:
             endpoint = paths.broker(name)
             hears = (self._on_broker, self._on_broker_back)
-            parts.brokers[name] = BrokerLink(context, (name, endpoint), parts.clock, *hears)
+            keys = ring.client(endpoint, f"broker.{name}", "broker")
+            where = (name, endpoint)
+            parts.brokers[name] = BrokerLink(context, where, parts.clock, *hears, keys=keys)
         self._actuators = Actuators(parts, self._publisher)
         self._pipeline = Pipeline(parts, self._actuators)
         self._watch = ManualWatch(paths.halt_file, parts.accounts)
@@ -105,14 +117,19 @@ class Guard:
         self.heart.rescues = lambda: self._pumps.rescues
         self.heart.renew_page = self._renew_page
         lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
+        refusals = Refusals(parts.storage, parts.clock, self._doorman)
         status = Status(parts, self._pipeline, self._actuators, self.heart)
-        self._control = Control(control, parts, self._actuators, lifting, status.document)
+        status.refused = refusals.counts
+        self._control = Control(
+            control, parts, self._actuators, lifting, status.document, refusals=refusals
+        )
         self._watch.halt = self._control.halt
         parts.latcher.on_durable = self._on_durable
 
     def begin(self) -> None:
         """Start draining and writing, mark the run, and do what the start found to be done."""
         self._storage.start(self._on_copy)
+        self._doorman.start(self._pumps)
         self._control.start(self._pumps)
         for account, actions in self._restored:
             self._actuators.run(account, actions)
@@ -189,7 +206,8 @@ class Guard:
             if not feed.endpoint:
                 continue
             if feed.codec == "native":
-                socket = subscriber(self._context, feed.endpoint, bind=False)
+                keys = self._ring.client(feed.endpoint, feed.key) if feed.key else None
+                socket = subscriber(self._context, feed.endpoint, bind=False, keys=keys)
                 self._pumps.add(socket, self._pipeline.on_frames)
             elif feed.codec == "jsonapi":
                 # Its publishers PUSH; each message reaches one puller alone.

@@ -15,7 +15,10 @@ from edgeguard.guard.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Made once by the assembly; `epoch` is this run, wall ns at its start."""
+    """Made once by the assembly; `epoch` is this run, wall ns at its start.
+
+    `begun_boot_ns` is that start on CLOCK_BOOTTIME: no page and no socket of this run is older.
+    """
 
     config: Config
     config_hash: str
@@ -25,6 +28,7 @@ class Parts:
     storage: Storage
     latcher: Latcher
     accounts: dict[str, GuardedAccount]
+    begun_boot_ns: int
     brokers: dict[str, BrokerLink] = field(default_factory=dict[str, BrokerLink])
 
     def now(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final, cast
 
 from edgeguard.clock import NS_PER_MS
@@ -32,6 +33,8 @@ class Status:
         self._pipeline = pipeline
         self._actuators = actuators
         self._heart = heart
+        self.refused: Callable[[], dict[str, int]] = dict[str, int]
+        """Returns how many connections and commands were refused, by cause."""
 
     def document(self) -> bytes:
         """Return the status as JSON."""
@@ -127,6 +130,7 @@ class Status:
                 "away": heart.away,
                 "rescues": heart.rescues(),
             },
+            "refused": self.refused(),
             "frames": counters.frames,
             "malformed": counters.malformed,
             "foreign_account": counters.foreign_account,

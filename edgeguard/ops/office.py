@@ -15,6 +15,7 @@ import httpx
 
 from edgeguard.clock import Clock
 from edgeguard.codec.native import decode
+from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import MalformedError
@@ -30,9 +31,11 @@ from edgeguard.notify.dispatch import Dispatcher
 from edgeguard.notify.outbox import Outbox
 from edgeguard.notify.senders import Sender, Telegram
 from edgeguard.notify.telegram import AckPoll
-from edgeguard.ops.recorder import Recorder, recorded_endpoints
-from edgeguard.transport import PumpSet, make_context, subscriber
+from edgeguard.ops.recorder import Recorder, recorded_feeds
+from edgeguard.transport import Keyring, PumpSet, make_context, subscriber
 
+OPS_PEER: Final = "ops"
+"""The name of operations' own key."""
 TICK_S: Final = 0.2
 ALARM_S: Final = 1.0
 ALARM_MARK: Final = "alarm_seq"
@@ -105,12 +108,21 @@ class Office:
         pumps = PumpSet(asyncio.get_running_loop(), lambda error: _fail(failed, error))
         try:
             paths = self._parts.paths
-            halts = subscriber(context, paths.halts_pub, bind=False, topics=(b"state.", b"halt."))
+            ring = Keyring.of(self._parts.config, OPS_PEER)
+            halts = subscriber(
+                context,
+                paths.halts_pub,
+                bind=False,
+                topics=(b"state.", b"halt."),
+                keys=ring.client(paths.halts_pub, GUARD_PEER),
+            )
             pumps.add(halts, self._on_frames)
             tap = subscriber(context, paths.tap, bind=True)
             pumps.add(tap, self._recorder.on_frames)
-            for endpoint in recorded_endpoints(self._parts.config):
-                feed = subscriber(context, endpoint, bind=False)
+            for source in recorded_feeds(self._parts.config):
+                at = source.endpoint
+                keys = ring.client(at, source.key) if source.key else None
+                feed = subscriber(context, at, bind=False, keys=keys)
                 pumps.add(feed, self._recorder.on_frames)
             async with asyncio.TaskGroup() as group:
                 self._group = group

@@ -11,7 +11,7 @@ from typing import Final
 
 from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.codec.peek import peek
-from edgeguard.config.model import Config
+from edgeguard.config.model import Config, FeedConfig
 
 TAG_SYMBOL_FACTS: Final = 8
 FACTS_MAX: Final = 4096
@@ -20,9 +20,9 @@ OVERHEAD_BYTES: Final = 120
 """What a kept frame costs beside its payload."""
 
 
-def recorded_endpoints(config: Config) -> list[str]:
+def recorded_feeds(config: Config) -> list[FeedConfig]:
     """Return the feeds that can be recorded at their own endpoints."""
-    return [feed.endpoint for feed in config.feed if feed.endpoint and feed.codec == "native"]
+    return [feed for feed in config.feed if feed.endpoint and feed.codec == "native"]
 
 
 class Recorder:

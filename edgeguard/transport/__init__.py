@@ -24,6 +24,8 @@ from edgeguard.transport.sockets import (
 )
 
 if TYPE_CHECKING:
+    from edgeguard.transport.doorman import Doorman, receive_named
+    from edgeguard.transport.keys import Keyring
     from edgeguard.transport.pump import Pump, PumpSet
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "Client",
     "Context",
     "CurveKeys",
+    "Doorman",
+    "Keyring",
     "Pump",
     "PumpSet",
     "Socket",
@@ -40,14 +44,24 @@ __all__ = [
     "make_context",
     "publisher",
     "puller",
+    "receive_named",
     "router",
     "subscriber",
 ]
 
 
+_HOMES = {
+    "Doorman": "doorman",
+    "Keyring": "keys",
+    "Pump": "pump",
+    "PumpSet": "pump",
+    "receive_named": "doorman",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Load the pump on first use: it needs asyncio, which the emergency command has no time for."""
-    if name in {"Pump", "PumpSet"}:
-        return getattr(import_module("edgeguard.transport.pump"), name)
+    """Load on first use what the emergency command has no time for, such as asyncio's pump."""
+    if name in _HOMES:
+        return getattr(import_module(f"edgeguard.transport.{_HOMES[name]}"), name)
     msg = f"module 'edgeguard.transport' has no attribute {name!r}"
     raise AttributeError(msg)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
 
+import zmq
+
 from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from edgeguard.codec.native import decode, encode
-from edgeguard.errors import MalformedError
+from edgeguard.errors import MalformedError, UnreachableError
 from edgeguard.messages import BrokerCommand, BrokerEvent, Command, Reply
 from edgeguard.transport.endpoints import CurveKeys, check_endpoint
 from edgeguard.transport.sockets import dealer, make_context
@@ -34,7 +36,11 @@ class Client:
         self._socket = dealer(self._context, endpoint, keys=keys)
 
     def command(self, verb: str, *, operator: str, reason: str, **args: str) -> str:
-        """Send a command to a guard and return its id; read the answer with `replies`."""
+        """Send a command to a guard and return its id; read the answer with `replies`.
+
+        Raises:
+            UnreachableError: the connection was refused.
+        """
         command = Command(
             id=secrets.token_hex(8),
             nonce=secrets.token_bytes(NONCE_BYTES),
@@ -44,7 +50,7 @@ class Client:
             reason=reason,
             args=args,
         )
-        self._socket.send(encode(command))
+        self._send(encode(command))
         return command.id
 
     def replies(self, command_id: str, timeout_s: float) -> Iterator[Reply]:
@@ -56,8 +62,12 @@ class Client:
                     return
 
     def send_broker(self, command: BrokerCommand) -> None:
-        """Send a command to a broker's parent."""
-        self._socket.send(encode(command))
+        """Send a command to a broker's parent.
+
+        Raises:
+            UnreachableError: the connection was refused.
+        """
+        self._send(encode(command))
 
     def broker_events(self, timeout_s: float) -> Iterator[BrokerEvent]:
         """Yield what a broker's parent says until the time is over."""
@@ -80,6 +90,15 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _send(self, payload: bytes) -> None:
+        try:
+            self._socket.send(payload, zmq.DONTWAIT)
+        except zmq.Again as error:
+            raise UnreachableError(
+                "the connection must be let in, was refused: is this the right key, and has it the "
+                "right?"
+            ) from error
 
     def _messages(self, timeout_s: float) -> Iterator[object]:
         """Yield decoded messages until the deadline; what is malformed is passed over."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import stat
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from edgeguard.config.paths import is_loopback
 from edgeguard.errors import ConfigError, InUseError
 
 PORT_MAX: Final = 65_535
@@ -18,16 +18,15 @@ IPC_PATH_BYTES_MAX: Final = 107
 
 
 class CurveKeys(msgspec.Struct, frozen=True):
-    """CURVE keys in Z85 text: our pair, the server's key to connect to, the clients to let in."""
+    """CURVE keys in Z85 text: our pair, and the public key of the server to connect to."""
 
     public: str
     secret: str
     server: str = ""
-    clients: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Show the public key alone: a secret must not reach a log."""
-        return f"CurveKeys(public={self.public!r})"
+        """Show the public keys alone: a secret must not reach a log."""
+        return f"CurveKeys(public={self.public!r}, server={self.server!r})"
 
 
 def check_endpoint(endpoint: str, keys: CurveKeys | None = None) -> None:
@@ -66,16 +65,6 @@ def _check_tcp(endpoint: str, rest: str, keys: CurveKeys | None) -> None:
             f"endpoint outside this host must have CURVE keys, was {endpoint!r} without; "
             "make them with `edgeguard keys new`, or use ipc:// or 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host can only be this machine; a name other than localhost cannot."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def claim_ipc(endpoint: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 import zmq
@@ -24,13 +25,15 @@ BUDGET: Final = 256
 SAFETY_TICK_S: Final = 0.05
 
 OnFrames = Callable[[list[bytes]], None]
+Receive = Callable[[Socket], list[bytes]]
+"""Takes the next message without waiting, or raises `zmq.Again`."""
 OnError = Callable[[BaseException], None]
 
 
 class Pump:
     """Drains one socket into a callback."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what tests and rare sockets set, by name
         self,
         loop: asyncio.AbstractEventLoop,
         socket: Socket,
@@ -38,6 +41,7 @@ class Pump:
         on_error: OnError,
         *,
         budget: int = BUDGET,
+        receive: Receive | None = None,
     ) -> None:
         """Make a pump that is not running yet.
 
@@ -47,12 +51,18 @@ class Pump:
             on_frames: called with each message's frames.
             on_error: called with whatever `on_frames` raises; the pump goes on.
             budget: messages per turn.
+            receive: takes a message in another way than its plain frames.
         """
         self._loop = loop
         self._socket = socket
         self._on_frames = on_frames
         self._on_error = on_error
         self._budget = budget
+        self._receive: Callable[[], list[bytes]] = (
+            partial(socket.recv_multipart, zmq.DONTWAIT)
+            if receive is None
+            else partial(receive, socket)
+        )
         self._descriptor = cast("int", socket.getsockopt(zmq.FD))
         self._is_running = False
         self._is_armed = False
@@ -107,10 +117,10 @@ class Pump:
             return
         self._was_woken = True
         taken = 0
-        receive = self._socket.recv_multipart
+        receive = self._receive
         while taken < self._budget:
             try:
-                frames = receive(zmq.DONTWAIT)
+                frames = receive()
             except zmq.Again:
                 break
             taken += 1
@@ -135,9 +145,16 @@ class PumpSet:
         self._pumps: list[Pump] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, socket: Socket, on_frames: OnFrames, *, budget: int = BUDGET) -> Pump:
+    def add(
+        self,
+        socket: Socket,
+        on_frames: OnFrames,
+        *,
+        budget: int = BUDGET,
+        receive: Receive | None = None,
+    ) -> Pump:
         """Start draining a socket into `on_frames`."""
-        pump = Pump(self._loop, socket, on_frames, self._on_error, budget=budget)
+        pump = Pump(self._loop, socket, on_frames, self._on_error, budget=budget, receive=receive)
         self._pumps.append(pump)
         pump.start()
         if self._timer is None:

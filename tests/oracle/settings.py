@@ -77,10 +77,13 @@ KEYS: dict[str, frozenset[str]] = {
             "limits",
         ]
     ),
-    "feed": frozenset(["name", "endpoint", "codec", "account", "symbols", "required", "heartbeat"]),
+    "feed": frozenset(
+        ["name", "endpoint", "codec", "account", "symbols", "required", "heartbeat", "key"]
+    ),
     "strategy": frozenset(["name", "magic", "limits"]),
 }
-TABLES = frozenset(KEYS) | {"guard", "environment", "paper", "api", "notify", "incident"}
+OTHERS = {"guard", "environment", "keys", "peer", "paper", "api", "notify", "incident"}
+TABLES = frozenset(KEYS) | OTHERS
 ACCOUNT_REQUIRED = [
     "id",
     "login",

@@ -97,6 +97,7 @@ def test_operators_pause_survives_a_kill_and_ends_by_his_word(tmp_path: Path) ->
         until(lambda: world.status()["guard"]["storage"]["latch_row"] >= 2)
         world.guard.kill()
         world.start()
+        until(world.has_spoken)
         world.until_code("PAUSED")
         assert world.command("resume", pause="1")[-1].stage == "done"
         world.until_open()
