@@ -14,7 +14,7 @@ export PYTHONUTF8 := 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
 	bench bench-full bench-peers bench-instructions agreement firings fuzz sim-guard \
-	kill9-guard stops
+	kill9-guard stops disk-faults soak
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -44,6 +44,13 @@ kill9-guard: $(BUILT)  ## kill -9 the guard at random points under load: make ki
 stops: N ?= 300
 stops: $(BUILT)  ## SIGSTOP and SIGCONT guard and gates: make stops N=300
 	$(BIN)/python -m tests.process.stop_campaign --stops $(N) $(ARGS)
+
+disk-faults: $(BUILT)  ## make the disk fail, wait and refuse under a halt (needs strace), and print what was answered
+	$(BIN)/python -m tests.process.disk_campaign
+
+MINUTES ?= 30
+soak: $(BUILT)  ## 20,000 ticks a second and no false close: make soak MINUTES=30 [ARGS="--ticks 20000 --batch 10"]
+	$(BIN)/python -m tests.process.soak_campaign --minutes $(MINUTES) $(ARGS)
 
 TAPES := 2000
 agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]

@@ -83,6 +83,7 @@ class Guard:
         self._fatal = fatal
         self._restored = restored
         self._saved_references = b""
+        self._is_distrusted = False
         self._pumps = PumpSet(loop, fatal)
         self._context = make_context()
         try:
@@ -143,8 +144,11 @@ class Guard:
             broker.start(self._pumps)
 
     def look(self) -> None:
-        """Look for manual halts, and tell those who wait for one."""
+        """Look for manual halts and at the disk, and tell those who wait for a halt."""
         self._watch.look()
+        if not self._is_distrusted and self._storage.fault:
+            # A row that failed concerns no copy of the latch, whose writes would have told.
+            self._distrust(self._storage.fault)
         self._control.tick()
 
     def save_references(self) -> None:
@@ -295,6 +299,7 @@ class Guard:
 
     def _distrust(self, error: str) -> None:
         """The disk failed: nothing new is opened until a restart has verified it."""
+        self._is_distrusted = True
         wall_ns, _ = self._parts.now()
         for account in self._accounts.values():
             pause = ("storage", "storage", "STORAGE_UNTRUSTED", True, wall_ns)

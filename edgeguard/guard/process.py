@@ -23,7 +23,7 @@ import uvloop
 from edgeguard.clock import Clock, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
-from edgeguard.errors import InUseError
+from edgeguard.errors import ConfigError, InUseError
 from edgeguard.guard.assembly import Base, assemble
 from edgeguard.guard.engine_port import EnginePort
 from edgeguard.guard.guard import Guard
@@ -74,9 +74,16 @@ def lock(path: Path) -> int:
     """Take an exclusive lock that dies with this process; return its descriptor.
 
     Raises:
+        ConfigError: it cannot be opened: the disk is read-only, or another user's.
         InUseError: another process has it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} must be writable, was not: {error}; check the disk or choose another "
+            "--state-dir"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

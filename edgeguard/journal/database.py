@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -76,9 +76,21 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Commit what the block does as one, or none of it."""
-        with self._connection:
+        """Commit what the block does as one, or none of it.
+
+        Not `with connection`: apsw ends that by a call that keeps the interpreter's lock, so that a
+        slow fsync would stop every thread, the guard's loop and its heartbeats among them.
+        """
+        self.run("BEGIN IMMEDIATE")
+        try:
             yield
+            self.run("COMMIT")
+        except BaseException:
+            # SQLite has rolled back by itself after most errors of the disk.
+            if self._connection.in_transaction:
+                with suppress(apsw.Error):
+                    self.run("ROLLBACK")
+            raise
 
     def close(self) -> None:
         """Close the database."""

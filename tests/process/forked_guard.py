@@ -50,6 +50,9 @@ class ForkedGuard(GuardProcess):
         os.kill(self.pid, number)
         return self.wait()
 
+    def has_ended(self) -> bool:
+        return self._child is not None and self._child.exitcode is not None
+
     def wait(self) -> int:
         assert self._child is not None
         self._child.join(DEADLINE_S)

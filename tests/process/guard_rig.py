@@ -242,6 +242,9 @@ class GuardProcess:
         self.process.send_signal(number)
         return self.wait()
 
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
     def wait(self) -> int:
         assert self.process is not None
         code = self.process.wait(DEADLINE_S)
@@ -308,9 +311,13 @@ class World:
 
     def command(self, verb: str, *, reason: str = "test", **args: str) -> list[Reply]:
         """Return all stages of a command's answer."""
+        return list(self.replies(verb, reason=reason, **args))
+
+    def replies(self, verb: str, *, reason: str = "test", **args: str) -> Generator[Reply]:
+        """Yield the stages of a command's answer as they come."""
         with Client(self.paths.control) as client:
             sent = client.command(verb, operator="tester", reason=reason, **args)
-            return list(client.replies(sent, DEADLINE_S))
+            yield from client.replies(sent, DEADLINE_S)
 
     def resume(self, halt_id: str) -> str:
         """Return the last words of the answer to a resume."""
