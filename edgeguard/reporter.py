@@ -6,7 +6,9 @@
     reporter.tick("EURUSD", 1.38694, 1.38705)
     reporter.heartbeat()
 
-Sending never blocks the engine. Where the queue to the guard is full the message is dropped and
+Sending never blocks the engine. Quotes have a lane of their own, so that a flood of them holds up
+nothing else. Where that lane is full the newest quote of each symbol waits, in place of the older
+ones, and goes out with the next message. Where the other lane is full the message is dropped and
 counted, and its number is used up all the same: the guard sees a hole and closes for fills and
 errors until the next account snapshot. Plain Python; needs pyzmq and msgspec.
 """
@@ -37,10 +39,12 @@ from edgeguard.messages import (
     TickBatch,
 )
 from edgeguard.transport.endpoints import CurveKeys, check_endpoint
-from edgeguard.transport.sockets import make_context, publisher
+from edgeguard.transport.sockets import Socket, make_context, publisher
 
 QUEUE_MAX: Final = 10_000
-"""Messages queued to the guard; one more is dropped and counted."""
+"""Messages queued to the guard on each lane; of more, quotes are conflated and others dropped."""
+HELD_MAX: Final = 4_096
+"""Symbols of which a quote may wait for room; a quote of one more is dropped and counted."""
 TICKS_MAX: Final = 500
 """Ticks in one message, which keeps it under the guard's 64 KiB."""
 READY_POLL_S: Final = 0.005
@@ -60,6 +64,33 @@ def feeds_endpoint(where: str | Path) -> str:
         return text
     # The resolved path is the short one: RUN_DIR is a symbolic link into shared memory.
     return f"ipc://{Path(text).resolve() / 'feeds.ipc'}"
+
+
+class _Lane:
+    """One socket to the guard's feeds; at its bound a send fails instead of being dropped."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self.subscriptions = 0
+
+    def send(self, topic: bytes, payload: bytes) -> bool:
+        """Queue one message; return whether there was room."""
+        self.read_subscriptions()
+        try:
+            self.socket.send_multipart((topic, payload), flags=zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+    def read_subscriptions(self) -> None:
+        """Take in who came and went; an XPUB that is never read would fill up."""
+        while True:
+            try:
+                change = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            self.subscriptions += 1 if change[:1] == b"\x01" else -1
 
 
 class Reporter:
@@ -100,30 +131,31 @@ class Reporter:
         endpoint = feeds_endpoint(where)
         check_endpoint(endpoint, keys)
         self._context = make_context()
-        self._socket = publisher(
-            self._context,
-            endpoint,
-            bind=False,
-            hwm=queue_max,
-            keys=keys,
-            watched=True,
-        )
-        # At the bound a send fails, and is counted, instead of being dropped without a word.
-        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-        self._subscriptions = 0
+
+        def lane() -> _Lane:
+            socket = publisher(
+                self._context, endpoint, bind=False, hwm=queue_max, keys=keys, watched=True
+            )
+            return _Lane(socket)
+
+        self._quotes, self._others = lane(), lane()
+        self._held: dict[str, Tick] = {}
         self._beats: threading.Thread | None = None
         self._stop = threading.Event()
         self._is_closed = False
         self.dropped = 0
         """Messages dropped at the bound; each is a hole in the guard's eyes."""
+        self.conflated = 0
+        """Quotes that a newer one of their symbol replaced while the lane was full."""
 
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait until a guard listens; return whether one does. Nothing sent before was heard."""
         deadline_ns = self._clock.boot_ns() + int(timeout_s * NS_PER_S)
         while not self._is_closed:
             with self._lock:
-                self._read_subscriptions()
-                if self._subscriptions > 0:
+                for lane in (self._quotes, self._others):
+                    lane.read_subscriptions()
+                if self._quotes.subscriptions > 0 and self._others.subscriptions > 0:
                     return True
             if self._clock.boot_ns() >= deadline_ns:
                 return False
@@ -132,7 +164,7 @@ class Reporter:
         return False
 
     def tick(self, symbol: str, bid: Price, ask: Price, source_ns: int | None = None) -> bool:
-        """Publish one quote; return whether it was queued.
+        """Publish one quote; return whether it was queued. One that was not waits for room.
 
         Args:
             symbol: as the guard's configuration has it.
@@ -145,11 +177,7 @@ class Reporter:
     def ticks(self, batch: Iterable[Tick | TickTuple]) -> bool:
         """Publish quotes in their order; return whether all were queued."""
         ticks = tuple(item if isinstance(item, Tick) else Tick(*item) for item in batch)
-        sent = [
-            self._publish_ticks(ticks[start : start + TICKS_MAX])
-            for start in range(0, len(ticks), TICKS_MAX)
-        ]
-        return all(sent)
+        return self._publish_ticks(ticks)
 
     def fill(  # noqa: PLR0913  # the fields of a deal, by name
         self,
@@ -261,7 +289,8 @@ class Reporter:
         with self._lock:
             if not self._is_closed:
                 self._is_closed = True
-                self._socket.close(linger=int(timeout_s * 1000))
+                for lane in (self._quotes, self._others):
+                    lane.socket.close(linger=int(timeout_s * 1000))
                 self._context.term()
 
     def __enter__(self) -> Self:
@@ -281,37 +310,48 @@ class Reporter:
         )
 
     def _publish_ticks(self, ticks: tuple[Tick, ...]) -> bool:
-        return self._publish(
-            1,
-            self.feed,
-            lambda seq, t_ns: TickBatch(self.account, self.feed, self._epoch, seq, t_ns, ticks),
-        )
+        with self._lock:
+            return not self._is_closed and self._send_quotes(ticks)
+
+    def _send_quotes(self, ticks: tuple[Tick, ...]) -> bool:
+        """Queue what waits and then `ticks`; from the first that finds no room on, they wait."""
+        if self._held:
+            ticks = (*self._held.values(), *ticks)
+            self._held.clear()
+        key = (1, self.feed)
+        for start in range(0, len(ticks), TICKS_MAX):
+            some = ticks[start : start + TICKS_MAX]
+            seq = self._seqs.get(key, 0) + 1
+            t_ns = self._clock.wall_ns()
+            batch = TickBatch(self.account, self.feed, self._epoch, seq, t_ns, some)
+            if not self._quotes.send(f"{self.account}.1".encode(), encode(batch)):
+                for tick in ticks[start:]:
+                    self._hold(tick)
+                return False
+            self._seqs[key] = seq
+        return True
+
+    def _hold(self, tick: Tick) -> None:
+        """Keep the newest quote of a symbol until there is room."""
+        if self._held.pop(tick.symbol, None) is not None:
+            self.conflated += 1
+        if len(self._held) >= HELD_MAX:
+            self.dropped += 1
+            return
+        self._held[tick.symbol] = tick
 
     def _publish(self, tag: int, source: str, make: Callable[[int, int], MarketMessage]) -> bool:
         """Number, encode and queue one message; the number is used up whatever happens."""
         with self._lock:
             if self._is_closed:
                 return False
+            if self._held:
+                self._send_quotes(())
             seq = self._seqs[tag, source] = self._seqs.get((tag, source), 0) + 1
             payload = encode(make(seq, self._clock.wall_ns()))
-            self._read_subscriptions()
-            try:
-                self._socket.send_multipart(
-                    (f"{self.account}.{tag}".encode(), payload), flags=zmq.DONTWAIT
-                )
-            except zmq.Again:
-                self.dropped += 1
-                return False
-            return True
-
-    def _read_subscriptions(self) -> None:
-        """Take in who came and went; an XPUB that is never read would fill up."""
-        while True:
-            try:
-                change = self._socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            self._subscriptions += 1 if change[:1] == b"\x01" else -1
+            is_queued = self._others.send(f"{self.account}.{tag}".encode(), payload)
+            self.dropped += not is_queued
+            return is_queued
 
 
 class _ErrorHandler(logging.Handler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -174,7 +175,15 @@ class Guard:
                 kept = [action for action in actions if action[0] != "flatten"]
                 self._actuators.run(account, kept)
             except BaseException:  # noqa: BLE001  # the page alone still closes the gate
-                account.page.set_state((_HALTED, 1, 0, 0, 0), halt_id)
+                self._close_page(account, halt_id, now[0])
+
+    def _close_page(self, account: GuardedAccount, halt_id: str, wall_ns: int) -> None:
+        """Close an account's page by its state word, or failing that as anybody else would."""
+        try:
+            account.page.set_state((_HALTED, 1, 0, 0, 0), halt_id)
+        except BaseException:  # noqa: BLE001  # even the extension may be what failed
+            with contextlib.suppress(OSError):
+                halt_page.set_manual(self._paths.page(account.id), wall_ns)
 
     def close_gates(self) -> None:
         """Close every gate for a clean end; a halt stays a halt."""
@@ -192,17 +201,27 @@ class Guard:
     def shut(self, *, is_clean: bool) -> bool:
         """Write the latch for the last time and let go of everything.
 
+        Each step stands alone, as in `halt_all`; a stop of which one failed is no clean one.
+
         Returns:
-            Whether all of it is on disk.
+            Whether every step was done and all of it is on disk.
         """
-        self._pumps.stop()
-        self._lifting.abandon()
-        self._storage.append("stop", {"clean": is_clean})
-        self._parts.latcher.persist(is_clean=is_clean)
+        steps: tuple[Callable[[], object], ...] = (
+            self._pumps.stop,
+            self._lifting.abandon,
+            lambda: self._storage.append("stop", {"clean": is_clean}),
+            lambda: self._parts.latcher.persist(is_clean=is_clean),
+        )
+        is_done = True
+        for step in steps:
+            try:
+                step()
+            except BaseException:  # noqa: BLE001  # the disk and the sockets are still to be let go
+                is_clean = is_done = False
         is_durable = self._storage.close()
         # 100 ms for the last heartbeat, which says that the gates are closed.
         self._context.destroy(linger=100)
-        return is_durable
+        return is_durable and is_done
 
     def _connect_feeds(self) -> None:
         """Connect to the feeds that have an endpoint of their own."""

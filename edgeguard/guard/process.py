@@ -7,11 +7,14 @@ would otherwise log it and run on with a dead engine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import gc
 import os
+import resource
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +38,9 @@ SECOND_S: Final = 1.0
 REFERENCES_S: Final = 5.0
 GC_THRESHOLDS: Final = (50_000, 20, 1_000)
 """Young collections stay; full ones, which stall for 100 ms on a large heap, are rare."""
+
+DESCRIPTORS: Final = 65_536
+"""Open files and connections that the guard asks the host for."""
 
 MakeEngine = Callable[[Config, str], EnginePort]
 
@@ -61,6 +67,7 @@ def run_guard(
         InUseError: another guard runs on this state or run directory, or a socket is taken.
     """
     clock = clock or SystemClock()
+    _take_descriptors()
     locks = [lock(paths.lock), lock(paths.run_dir / "guard.lock")]
     try:
         engine = (make_engine or shipped_engine)(config, config_hash)
@@ -68,6 +75,14 @@ def run_guard(
     finally:
         for descriptor in locks:
             os.close(descriptor)
+
+
+def _take_descriptors() -> None:
+    """Raise the soft limit: libzmq ends the process when a connection finds no descriptor."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def lock(path: Path) -> int:
@@ -115,6 +130,7 @@ class _Process:
         self._engine = engine
         self._clock = clock
         self._loop = uvloop.new_event_loop()
+        self._thread_hook = threading.excepthook
         self._notifier = SystemdNotifier(os.environ.get("NOTIFY_SOCKET", ""))
         self._guard: Guard | None = None
         self._exit_code = 0
@@ -125,6 +141,8 @@ class _Process:
         loop = self._loop
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self._on_loop_error)
+        # A writer's thread that dies of what it did not expect would look like a slow disk.
+        self._thread_hook, threading.excepthook = threading.excepthook, self._on_thread_error
         try:
             guard = self._guard = assemble(self._base, self._engine, self._clock, loop, self._fatal)
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,6 +190,11 @@ class _Process:
         text = str(context.get("message"))
         self._fatal(error if isinstance(error, BaseException) else RuntimeError(text))
 
+    def _on_thread_error(self, failed: threading.ExceptHookArgs) -> None:
+        error = failed.exc_value or RuntimeError(f"{failed.thread} ended")
+        with contextlib.suppress(RuntimeError):  # the loop is closed: this run is over
+            self._loop.call_soon_threadsafe(self._fatal, error)
+
     def _fatal(self, error: BaseException) -> None:
         """Close everything and end: whatever this was, the guard can no longer be trusted."""
         if self._is_ending:
@@ -207,6 +230,7 @@ class _Process:
             if not is_durable and self._exit_code == 0:
                 sys.stderr.write("edgeguard: the end of this run could not be written to disk\n")
                 self._exit_code = 1
+        threading.excepthook = self._thread_hook
         self._loop.close()
         asyncio.set_event_loop(None)
         self._notifier.close()

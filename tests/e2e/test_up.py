@@ -55,7 +55,7 @@ def test_a_second_guard_or_broker_is_refused(tmp_path: Path) -> None:
 def test_without_a_guard_the_command_drives_the_broker_itself(
     tmp_path: Path, blow: signal.Signals
 ) -> None:
-    """The guard dead or hung: HALT file, page, flat by the broker; and the guard returns halted."""
+    """P6: the guard dead or hung: HALT file, page, flat by the broker; it returns halted."""
     with running(tmp_path) as guard:
         # A supervisor that hangs cannot restart the guard meanwhile.
         os.kill(guard.process.pid, signal.SIGSTOP)

@@ -38,7 +38,7 @@ DISAGREED = {
 def test_two_thousand_tapes_agree(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], record_property: Callable[[str, str], None]
 ) -> None:
-    """No decision of 2,000 random tapes differs by a byte; they reach every rule of the oracle."""
+    """P10: no decision of 2,000 tapes differs by a byte; they reach every rule of the oracle."""
     arguments = ["--tapes", str(TAPES), "--jobs", str(JOBS), "--keep", str(tmp_path)]
     done = subprocess.run(  # noqa: S603 - this interpreter, our own module
         [sys.executable, "-m", "tests.oracle.agreement", *arguments],

@@ -44,6 +44,7 @@ class FakeEngine:
         self._equity: dict[str, float] = {}
         self._halted: set[str] = set()
         self._references = b"{}"
+        self._seen = {name: {"fill": 0, "error": 0, "account": 0} for name in self._accounts}
 
     def on_frame(self, payload: bytes, t_ns: int, boot_ns: int, source: int, line: int) -> int:
         try:
@@ -51,6 +52,7 @@ class FakeEngine:
         except MalformedError:
             return FLAG_MALFORMED
         flags = 0
+        self._count(message)
         if isinstance(message, AccountSnapshot):
             self._equity[message.account] = float(message.equity or 0)
             flags |= self._judge(message.account, t_ns)
@@ -81,7 +83,12 @@ class FakeEngine:
 
     def status(self) -> bytes:
         rows = [
-            {"id": name, "equity_reported": str(self._equity.get(name))} for name in self._accounts
+            {
+                "id": name,
+                "equity_reported": str(self._equity.get(name)),
+                "seen": self._seen[name],
+            }
+            for name in self._accounts
         ]
         return json.dumps({"accounts": rows}).encode()
 
@@ -113,6 +120,11 @@ class FakeEngine:
 
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         return
+
+    def _count(self, message: object) -> None:
+        for kind, of in (("fill", Fill), ("error", ErrorEvent), ("account", AccountSnapshot)):
+            if isinstance(message, of):
+                self._seen[message.account][kind] += 1
 
     def _judge(self, account: str, t_ns: int) -> int:
         if self._equity[account] >= 97_000 or account in self._halted:

@@ -88,7 +88,7 @@ def test_a_killed_child_loses_nothing(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["hedging", "netting"])
 def test_a_killed_parent_goes_on_where_it_was(tmp_path: Path, mode: str) -> None:
-    """kill -9 of the parent mid-flatten: the next one finishes it, with every intent ended."""
+    """P19: kill -9 of the parent mid-flatten: the next one finishes it, with every intent ended."""
     draw = random.Random(11)
     with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
         for number in range(KILLS // 4):

@@ -24,7 +24,7 @@ def code(gate: Gate) -> str:
 
 
 def test_remote_gate_follows_halt_resume_death_and_return(tmp_path: Path) -> None:
-    """An echo lease opens on proof, latches a halt, goes stale with the guard, and comes back."""
+    """P2: an echo lease opens on proof, latches a halt, goes stale with the guard, returns."""
     with running(make_config(tmp_path)) as world, Gate(world.paths.gate_router, "A") as gate:
         until(lambda: code(gate) == "OPEN")
         world.command("halt", timeout="5")

@@ -185,7 +185,7 @@ def take(one: Engine, frame: bytes, t_ns: int, *, live: bool) -> Flag:
 
 @pytest.mark.parametrize("live", [True, False])
 def test_mutated_frames_cost_a_counter_and_nothing_else(*, live: bool) -> None:
-    """No exception or panic, known flags alone, every MALFORMED counted, state bounded."""
+    """P22: no exception or panic, known flags alone, every MALFORMED counted, state bounded."""
     rng, frames, one = Random(SEED), originals(), engine(live=live)
     t_ns, malformed, taken = START_NS, 0, 0
     for _ in range(FRAMES):
@@ -207,7 +207,7 @@ def test_mutated_frames_cost_a_counter_and_nothing_else(*, live: bool) -> None:
 
 @pytest.mark.parametrize("live", [True, False])
 def test_after_the_flood_a_breach_still_halts(*, live: bool) -> None:
-    """An account that the flood never named loses 4 % and is halted at that very message."""
+    """P9: an account that the flood never named loses 4 % and is halted at that message."""
     rng, frames, one = Random(SEED + 1), originals(), engine(live=live)
     t_ns = START_NS
     for _ in range(FRAMES // 5):

@@ -112,6 +112,7 @@ def test_a_wall_that_jumps_over_the_rollover_keeps_the_stricter_reference() -> N
 
 
 def test_a_wall_that_steps_back_does_not_open_an_old_day_again() -> None:
+    """P12."""
     desk = Desk()
     desk.account("100000.00")
     desk.wait(10 * 3600)

@@ -62,6 +62,7 @@ def test_without_an_answer_marked_equity_decides() -> None:
 
 
 def test_not_a_number_is_no_snapshot_and_never_clears() -> None:
+    """P9."""
     desk = Desk()
     desk.account("100000.00")
     for equity in ("NaN", "Infinity", None):

@@ -1,4 +1,4 @@
-"""The ops process: it refuses to start on what is unsafe, and a failing office stops no halt."""
+"""The ops process: it refuses to start on what is unsafe; a failing office stops no halt (P20)."""
 
 from __future__ import annotations
 

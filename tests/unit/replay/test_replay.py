@@ -112,7 +112,7 @@ def test_an_absent_profile_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared real ticks are not beside the checkout")
 def test_all_shared_ticks_give_the_same_bytes_twice() -> None:
-    """377,628 real ticks through the shipped configuration."""
+    """P10: 377,628 real ticks through the shipped configuration."""
     specs = [
         f"{kind}:{symbol}:{path}"
         for kind, symbol, pattern in (

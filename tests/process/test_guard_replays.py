@@ -1,0 +1,61 @@
+"""Commands that were given before: to this run with a long nonce, or to the run before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeguard.codec.native import decode, encode
+from edgeguard.messages import Command, Reply
+from edgeguard.transport import dealer, make_context
+from tests.process.guard_rig import CLOCK, DEADLINE_S, World, make_config, running, until
+
+
+def say(world: World, payload: bytes) -> Reply:
+    """Return the last answer to a payload from a new connection."""
+    context = make_context()
+    try:
+        socket = dealer(context, world.paths.control)
+        socket.send(payload)
+        while True:
+            assert socket.poll(int(DEADLINE_S * 1000))
+            reply = decode(socket.recv_multipart()[-1])
+            assert isinstance(reply, Reply)
+            if reply.final:
+                return reply
+    finally:
+        context.destroy(linger=0)
+
+
+def end_pauses(nonce: bytes) -> bytes:
+    """Return the bytes of a command that ends an operator's pause."""
+    return encode(Command("id", nonce, CLOCK.wall_ns(), "resume", "o", "r", {"pause": "1"}))
+
+
+def test_long_nonce_is_seen_again(tmp_path: Path) -> None:
+    """P7, A-CTL-5: what is kept of a long nonce is what is compared."""
+    with running(make_config(tmp_path)) as world:
+        payload = end_pauses(b"n" * 500)
+        assert say(world, payload).stage == "done"
+        again = say(world, payload)
+        assert (again.stage, again.text) == ("refused", "command must be new, was seen before")
+        assert world.status()["guard"]["refused"]["replayed"] == 1
+
+
+def test_command_of_the_run_before_is_stale(tmp_path: Path) -> None:
+    """P7, A-CTL-6: a restarted guard, which has seen nothing yet, takes no older command."""
+    with running(make_config(tmp_path)) as world:
+        payload = end_pauses(b"once")
+        assert say(world, payload).stage == "done"
+        assert world.command("pause")[-1].stage == "done"
+        until(lambda: world.status()["guard"]["storage"]["latch_row"] >= 2)
+        world.guard.kill()
+        world.start()
+        until(world.has_spoken)
+        world.until_code("PAUSED")
+        again = say(world, payload)
+        assert again.stage == "refused"
+        assert "this run of the guard" in again.text
+        world.until_code("PAUSED")
+        assert world.status()["guard"]["refused"]["stale"] == 1
+        assert world.command("resume", pause="1")[-1].stage == "done"
+        world.until_open()
