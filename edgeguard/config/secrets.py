@@ -17,6 +17,8 @@ from edgeguard.errors import ConfigError
 CREDENTIALS_ENV: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd keeps the credentials of a unit (``LoadCredential=``)."""
 SECRET_BYTES_MAX: Final = 8192
+HAS_MODES: Final = os.name == "posix"
+"""Whether a file's mode says who may read it; on Windows its access list does, unread here."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _private_text(path: Path) -> str:
         mode = path.stat().st_mode
     except OSError as e:
         raise ConfigError(f"secret file {path} must be readable, was not: {e.strerror}") from e
-    if stat.S_IMODE(mode) & 0o077:
+    if HAS_MODES and stat.S_IMODE(mode) & 0o077:
         msg = f"secret file {path} must be its owner's alone (0600), was {stat.S_IMODE(mode):04o}"
         raise ConfigError(msg)
     return _text(path)

@@ -443,3 +443,39 @@ def test_lost_own_key_does_not_start(tmp_path: Path) -> None:
         assert "guard.key must be readable" in world.guard.stderr
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+def test_feed_with_a_key_is_read_from_its_owner_alone(tmp_path: Path, *, is_real: bool) -> None:
+    """P21, A-FEED-10: a publisher in a feed's place, without that feed's secret, opens nothing."""
+    quotes = new_pair()
+    serving = quotes if is_real else new_pair()
+    write_key(key_path(tmp_path / "keys", "guard"), "guard", new_pair())
+    base = make_config(tmp_path / "state", feed=True)
+    (endpoint,) = free_endpoints(1)
+    config = msgspec.structs.replace(
+        base,
+        feed=(msgspec.structs.replace(base.feed[0], endpoint=endpoint, key="quotes"),),
+        keys=KeysConfig(dir=str(tmp_path / "keys")),
+        peer=(PeerConfig(name="quotes", public=quotes.public),),
+    )
+    context = make_context()
+    feed = context.socket(zmq.XPUB)
+    feed.setsockopt(zmq.CURVE_PUBLICKEY, serving.public.encode())
+    feed.setsockopt(zmq.CURVE_SECRETKEY, serving.secret.encode())
+    feed.setsockopt(zmq.CURVE_SERVER, 1)
+    feed.bind(endpoint)
+    world = World(config)
+    try:
+        world.start()
+        until(world.has_spoken)
+        assert bool(feed.poll(int((DEADLINE_S if is_real else SILENCE_S) * 1000))) == is_real
+        feed.send(encode(Heartbeat("", "feed:main", 1, 1, CLOCK.wall_ns())))
+        if is_real:
+            world.until_open()
+        else:
+            assert "feed:main" in world.status()["accounts"][0]["waiting"]
+            assert not world.gate.check()
+    finally:
+        world.close()
+        context.destroy(linger=0)

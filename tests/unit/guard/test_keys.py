@@ -10,6 +10,7 @@ import zmq
 from zmq.utils import z85
 
 from edgeguard.cli.app import run
+from edgeguard.config import secrets
 from edgeguard.config.model import PeerConfig
 from edgeguard.errors import ConfigError, InUseError
 from edgeguard.transport import CurveKeys, make_context, router
@@ -133,6 +134,17 @@ def test_key_file_of_others_is_refused(tmp_path: Path, mode: int) -> None:
     path.chmod(mode)
     with pytest.raises(ConfigError, match="must be its owner's alone"):
         read_key(path)
+
+
+def test_key_file_is_read_where_modes_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows every file looks readable by all: a broker there finds its key all the same."""
+    path, pair = tmp_path / "broker.key", new_pair()
+    write_key(path, "broker", pair)
+    path.chmod(0o666)
+    monkeypatch.setattr(secrets, "HAS_MODES", False)
+    assert read_key(path) == pair
 
 
 @pytest.mark.parametrize("part", ["secret", "public", "both", "nothing", "binary"])
