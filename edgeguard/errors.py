@@ -62,6 +62,8 @@ class TerminalError(EdgeGuardError):
 class StorageError(EdgeGuardError):
     """The journal or the latch could not be read or written; storage is untrusted from then on."""
 
+    exit_code = 6
+
 
 class UnreachableError(EdgeGuardError):
     """Nothing answered where a guard or a broker was expected."""

@@ -92,6 +92,14 @@ class Database:
                     self.run("ROLLBACK")
             raise
 
+    def damage(self) -> str:
+        """Return what SQLite's own check finds, empty for nothing."""
+        try:
+            answer = self.pragma("quick_check")
+        except apsw.Error as error:
+            return str(error)
+        return "" if answer == "ok" else str(answer)[:200]
+
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
@@ -169,9 +177,9 @@ def open_for_reading(path: Path) -> Database:
 
 
 def _check(database: Database, path: Path) -> None:
-    answer = database.pragma("quick_check")
-    if answer != "ok":
-        raise StorageError(f"journal {path} must be sound, SQLite says: {str(answer)[:200]}")
+    damage = database.damage()
+    if damage:
+        raise StorageError(f"journal {path} must be sound, SQLite says: {damage}")
 
 
 def _migrate(database: Database, path: Path) -> None:

@@ -33,7 +33,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verify(path: Path, anchor: tuple[int, bytes] | None = None) -> Verdict:
-    """Recompute the chain of a journal file.
+    """Look at the whole file and recompute the chain of a journal.
 
     Args:
         path: the journal.
@@ -44,7 +44,11 @@ def verify(path: Path, anchor: tuple[int, bytes] | None = None) -> Verdict:
         StorageError: the file cannot be read.
     """
     with open_for_reading(path) as database:
-        return verify_database(database, anchor)
+        # The chain reads rows alone; what is damaged beside them is the database's own to find.
+        verdict, damage = verify_database(database, anchor), database.damage()
+    if verdict.is_sound and damage:
+        return msgspec.structs.replace(verdict, fault=f"SQLite says: {damage}")
+    return verdict
 
 
 def verify_database(database: Database, anchor: tuple[int, bytes] | None = None) -> Verdict:
@@ -61,8 +65,8 @@ def verify_database(database: Database, anchor: tuple[int, bytes] | None = None)
             previous = recorded
             if anchor is not None and entry.seq == anchor[0]:
                 anchored = recorded
-    except apsw.Error as error:
-        return Verdict(rows, rows, previous, f"SQLite says: {error}")
+    except StorageError as error:
+        return Verdict(rows, rows, previous, str(error))
     if anchor is not None and anchor[0] > 0 and anchored != anchor[1]:
         fault = f"row {anchor[0]} must be the one that was seen before, is missing or another"
         return Verdict(rows, rows, previous, fault)
@@ -78,6 +82,8 @@ def tail(path: Path, count: int, after_seq: int = 0) -> list[dict[str, object]]:
     with open_for_reading(path) as database:
         newest = f"WHERE seq > {int(after_seq)} ORDER BY seq DESC LIMIT {int(count)}"
         rows = [_document(entry, digest) for entry, digest in _rows(database, newest)]
+        if not rows and not after_seq and next(_rows(database, "LIMIT 1"), None) is not None:
+            raise StorageError(f"journal {path} must show its rows, shows none; it is damaged")
     return rows[::-1]
 
 
@@ -108,10 +114,20 @@ def read_state(database: Database, key: str) -> bytes | None:
 
 
 def _rows(database: Database, clause: str) -> Iterator[tuple[Entry, bytes]]:
-    # The clause is built from integers and literals of this module alone.
-    for row in database.rows(f"SELECT {_COLUMNS} FROM entry {clause}"):  # noqa: S608
-        seq, t_ns, boot_ns, boot, run, account, kind, body, digest = cast("_Row", row)
-        yield Entry(seq, t_ns, boot_ns, boot, run, account, kind, body), digest
+    """Yield rows and their hashes.
+
+    Raises:
+        StorageError: a row cannot be read; those before it have been yielded.
+    """
+    try:
+        # The clause is built from integers and literals of this module alone.
+        for row in database.rows(f"SELECT {_COLUMNS} FROM entry {clause}"):  # noqa: S608
+            if None in cast("tuple[object, ...]", row):
+                raise StorageError("every row must have all its words, one has not; it is damaged")
+            seq, t_ns, boot_ns, boot, run, account, kind, body, digest = cast("_Row", row)
+            yield Entry(seq, t_ns, boot_ns, boot, run, account, kind, body), digest
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise StorageError(f"every row must be readable, one was not: {error}") from error
 
 
 def _document(entry: Entry, digest: bytes) -> dict[str, object]:
@@ -123,6 +139,14 @@ def _document(entry: Entry, digest: bytes) -> dict[str, object]:
         "run": entry.run,
         "account": entry.account,
         "kind": entry.kind,
-        "body": json.loads(entry.body),
+        "body": _body(entry.body),
         "hash": digest.hex(),
     }
+
+
+def _body(body: bytes) -> object:
+    """Return a row's document; where damage left none, its bytes: the rest is still to be seen."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {"unreadable_hex": body.hex()}

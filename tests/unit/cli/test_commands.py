@@ -82,7 +82,7 @@ def test_all_violations_come_on_stderr_with_exit_3(
         (["maintenance", "--for", "soon", "--reason", "x"], 2, "written like 90s, 10m or 2h"),
         (["replay", "--config", "none.toml", "x.jsonl"], 3, "must be readable"),
         (["replay"], 2, "at least one --ticks SPEC or TAPE"),
-        (["journal", "verify", "--state-dir", "none"], 1, "journal"),
+        (["journal", "verify", "--state-dir", "none"], 6, "journal"),
         (["broker", "--config", "none.toml"], 3, "must be readable"),
         (["demo", "--trigger", "bad_luck"], 2, "bad_luck"),
         (["demo", "--trigger", "error_rate", "--ticks", "x"], 2, "--ticks shows a loss limit"),
