@@ -38,8 +38,8 @@ from edgeguard.messages import (
     Tick,
     TickBatch,
 )
-from edgeguard.transport.endpoints import CurveKeys, check_endpoint
-from edgeguard.transport.sockets import Socket, make_context, publisher
+from edgeguard.transport.endpoints import IPC_PATH_BYTES_MAX, CurveKeys, check_endpoint
+from edgeguard.transport.sockets import Context, Socket, make_context, publisher
 
 QUEUE_MAX: Final = 10_000
 """Messages queued to the guard on each lane; of more, quotes are conflated and others dropped."""
@@ -69,8 +69,9 @@ def feeds_endpoint(where: str | Path) -> str:
 class _Lane:
     """One socket to the guard's feeds; at its bound a send fails instead of being dropped."""
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, tap: Socket | None) -> None:
         self.socket = socket
+        self._tap = tap
         self.socket.setsockopt(zmq.XPUB_NODROP, 1)
         self.subscriptions = 0
 
@@ -81,6 +82,8 @@ class _Lane:
             self.socket.send_multipart((topic, payload), flags=zmq.DONTWAIT)
         except zmq.Again:
             return False
+        if self._tap is not None:
+            self._tap.send_multipart((topic, payload), flags=zmq.DONTWAIT)
         return True
 
     def read_subscriptions(self) -> None:
@@ -131,12 +134,13 @@ class Reporter:
         endpoint = feeds_endpoint(where)
         check_endpoint(endpoint, keys)
         self._context = make_context()
+        self._tap = _tap(self._context, endpoint, queue_max)
 
         def lane() -> _Lane:
             socket = publisher(
                 self._context, endpoint, bind=False, hwm=queue_max, keys=keys, watched=True
             )
-            return _Lane(socket)
+            return _Lane(socket, self._tap)
 
         self._quotes, self._others = lane(), lane()
         self._held: dict[str, Tick] = {}
@@ -291,6 +295,8 @@ class Reporter:
                 self._is_closed = True
                 for lane in (self._quotes, self._others):
                     lane.socket.close(linger=int(timeout_s * 1000))
+                if self._tap is not None:
+                    self._tap.close(linger=0)
                 self._context.term()
 
     def __enter__(self) -> Self:
@@ -352,6 +358,21 @@ class Reporter:
             is_queued = self._others.send(f"{self.account}.{tag}".encode(), payload)
             self.dropped += not is_queued
             return is_queued
+
+
+def _tap(context: Context, endpoint: str, queue_max: int) -> Socket | None:
+    """Return the way to operations on the guard's host, for the tape of an incident.
+
+    A socket of its own: whoever listens there is no guard, and may be slow or absent at no cost to
+    what the guard hears; at the bound this one drops.
+    """
+    kind, _, path = endpoint.partition("://")
+    if kind != "ipc":
+        return None
+    tap = Path(path).with_name("tap.ipc")
+    if len(str(tap).encode()) > IPC_PATH_BYTES_MAX:
+        return None
+    return publisher(context, f"ipc://{tap}", bind=False, hwm=queue_max)
 
 
 class _ErrorHandler(logging.Handler):

@@ -135,9 +135,18 @@ pub fn judge_start(
         .unwrap_or_default();
     let mut halts = union(&records);
     for (account, page) in pages {
+        let on_page = found_on_page(account, page.as_ref(), &resumed, template);
+        let in_file = found_in_file(account, halt_file, template);
+        // A manual word cannot say why; the HALT file that a person wrote beside it does.
+        let is_bare_word = page.as_ref().is_some_and(|page| !page.is_halted);
+        let (first, second) = if is_bare_word {
+            (in_file, on_page)
+        } else {
+            (on_page, in_file)
+        };
         let found = [
-            found_on_page(account, page.as_ref(), &resumed, template),
-            found_in_file(account, halt_file, template),
+            first,
+            second,
             is_doubtful(remembered).then(|| LatchHalt {
                 account: account.clone(),
                 code: "STORAGE_UNTRUSTED".to_owned(),

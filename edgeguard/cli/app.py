@@ -36,6 +36,30 @@ COMMANDS: Final[dict[str, str]] = {
     "install-runbook": "edgeguard.cli.install",
 }
 """The module of each command; the function has the command's name."""
+SUMMARIES: Final[dict[str, str]] = {
+    "demo": "Break a limit on a paper account and watch it become flat.",
+    "up": "Run guard, brokers and ops together until SIGTERM or Ctrl-C.",
+    "guard": "Run the guard alone until SIGTERM or Ctrl-C.",
+    "broker": "Run one account's broker alone until SIGTERM or Ctrl-C.",
+    "ops": "Run HTTP, notifications and incidents until SIGTERM or Ctrl-C.",
+    "status": "Show state, equity, the distance to each limit, and why the gate is closed.",
+    "halt": "Stop new trading, close everything and prove it.",
+    "pause": "Refuse new entries; exits go through.",
+    "resume": "End a halt (--halt-id) or a sticky pause (--pause).",
+    "acknowledge": "Open a guard that stays paused after an unclean stop and a reboot.",
+    "rebaseline": "Set a new reference, so that a halted account can be resumed.",
+    "maintenance": "Suspend the deadline of the engine's heartbeat, never a loss limit.",
+    "replay": "Replay ticks and tapes; decisions go to stdout.",
+    "learn-spreads": "Learn the normal spread of each quarter hour of the week.",
+    "config": "Judge a configuration, or print its schema.",
+    "journal": "Verify, show or export the guard's journal.",
+    "keys": "Make the CURVE keys of this host, or show their public halves.",
+    "check": "Check a live desk from configuration to terminal, without trading.",
+    "notify": "Prove the channels, or show when each was last proven.",
+    "incident": "Show, acknowledge and tick incidents.",
+    "install-runbook": "Put the runbook's commands into an execution package of your own.",
+}
+"""What the help of the group says of a command, so that it need not import all of them."""
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
@@ -54,6 +78,17 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        rows: list[tuple[str, str]] = []
+        for name in self.list_commands(ctx):
+            command = None if name in SUMMARIES else self.get_command(ctx, name)
+            rows.append(
+                (name, SUMMARIES[name] if command is None else command.get_short_help_str())
+            )
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

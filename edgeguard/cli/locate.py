@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from edgeguard.config.paths import PAGE_PREFIX, PathNames, Paths
 from edgeguard.errors import ConfigError, UsageError
@@ -27,10 +27,11 @@ USUAL_CONFIGS: Final = (
     "/etc/edgeguard/edgeguard.toml",
 )
 """Where a configuration is looked for when nothing names one."""
+CONTACTS: Final = "emergency_contacts.yaml"
+"""Where the contacts are, beside the configuration, when it names no other place."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The guard that a command means, without its configuration being judged.
 
     Attributes:
@@ -41,15 +42,19 @@ class Place:
         key_folder: where this host's CURVE keys are, empty for none.
         publics: the public keys of the configured peers.
         key_names: names of the key to show, best first; empty: ``EDGEGUARD_KEY`` or ``operator``.
+        config: the configuration file, where one is known.
+        contacts: the emergency contacts that it names, which may not be there.
     """
 
     paths: Paths
     accounts: tuple[str, ...]
-    phones: Mapping[str, str] = field(default_factory=dict[str, str])
-    magics: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    phones: Mapping[str, str] = MappingProxyType({})
+    magics: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     key_folder: str = ""
-    publics: Mapping[str, str] = field(default_factory=dict[str, str])
+    publics: Mapping[str, str] = MappingProxyType({})
     key_names: tuple[str, ...] = ()
+    config: Path | None = None
+    contacts: Path | None = None
 
     def keys(self, endpoint: str, *servers: str) -> CurveKeys | None:
         """Return the keys with which to connect to `endpoint`, None where it needs none.
@@ -132,6 +137,9 @@ def find_place(config: Path | None, state_dir: Path | None) -> Place:
             for row in _tables(document.get("peer"))
             if row.get("public")
         },
+        (),
+        file if document else None,
+        folder / str(_table(document.get("notify")).get("contacts", CONTACTS)),
     )
 
 

@@ -6,7 +6,6 @@ They are called as they are, with a listener in the terminal's place.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +30,9 @@ class Listener(Voice):
         super().__init__(as_json=True)
         self.stages: list[Stage] = []
 
-    def tell(self, stage: str, text: str, body: object = None) -> None:
+    def tell(self, stage: str, text: str, body: bytes = b"") -> None:
         """Keep one stage."""
-        self.stages.append(Stage(stage, text, body))
+        self.stages.append(Stage(stage, text, json.loads(body or b"null")))
 
 
 class ManualControl:
@@ -49,12 +48,7 @@ class ManualControl:
     def halt(self, order: HaltOrder) -> HaltAnswer:
         """Halt exactly as `edgeguard halt` does, guard or no guard."""
         listener = Listener()
-        wanted = Order(
-            reason=order.reason,
-            scope=order.scope,
-            timeout_s=order.timeout_s,
-            operator=order.operator,
-        )
+        wanted = Order(order.reason, order.scope, order.timeout_s, order.operator)
         code = halt(wanted, self._place(), listener)
         return HaltAnswer(code, tuple(listener.stages))
 
@@ -70,7 +64,7 @@ class ManualControl:
         # must not stand in a halt's way.
         try:
             found = find_place(self._config, self._state_dir)
-            self._last = replace(found, key_names=(OPS_PEER,))
+            self._last = found._replace(key_names=(OPS_PEER,))
         except EdgeGuardError:
             if self._last is None:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,9 +17,10 @@ from edgeguard.cli.locate import (
     find_state_dir,
     need_config,
 )
-from edgeguard.config.load import load_config
-from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
+
+if TYPE_CHECKING:
+    from edgeguard.config.model import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,6 +47,9 @@ class Where:
             UsageError: nothing names a configuration.
             ConfigError: it is wrong.
         """
+        # `edgeguard --help` and the commands that judge nothing do not wait for this import.
+        from edgeguard.config.load import load_config  # noqa: PLC0415
+
         return load_config(self.config_path())
 
     def paths(self, config: Config) -> Paths:

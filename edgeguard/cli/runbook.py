@@ -61,8 +61,9 @@ class _Prefixed(Voice):
         self._environment = environment
         self._lock = lock
 
-    def tell(self, stage: str, text: str, body: object = None) -> None:
-        self._environment.stages.append({"stage": stage, "text": text, "body": body})
+    def tell(self, stage: str, text: str, body: bytes = b"") -> None:
+        document: object = json.loads(body or b"null")
+        self._environment.stages.append({"stage": stage, "text": text, "body": document})
         if stage == "result":
             self._environment.result = text
             return

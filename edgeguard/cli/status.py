@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import click
@@ -20,6 +20,7 @@ from edgeguard.cli.trips import inputs
 
 WATCH_S: Final = 0.5
 """Time between two looks of ``--watch``."""
+TICKETS_MAX: Final = 20
 Document = Mapping[str, Any]
 
 
@@ -68,7 +69,14 @@ def _watch(place: Place) -> None:
 def _view(document: Document) -> RenderableType:
     parts: list[RenderableType] = [Text("\n".join(_headline(document)) + "\n")]
     for account in document["accounts"]:
-        parts += [_account(account), _limits(account), _symbols(account), *inputs(account)]
+        parts += [
+            _account(account),
+            *_unprotected(account),
+            *_scopes(account),
+            _limits(account),
+            _symbols(account),
+            *inputs(account),
+        ]
     return Group(*parts, _feeds(document))
 
 
@@ -92,6 +100,26 @@ def _account(account: Document) -> RenderableType:
     counts = f"{_text(account.get('positions'))} positions, {_text(account.get('orders'))} orders"
     line = f"account {account['id']}: equity {_text(marked)} marked, {_text(reported)} reported"
     return Text(f"{line}; {counts}", style="bold")
+
+
+def _unprotected(account: Document) -> Iterator[RenderableType]:
+    """Name what nothing protects when this machine dies."""
+    tickets: list[int] = account.get("no_stop_loss") or []
+    if tickets:
+        named = ", ".join(map(str, tickets[:TICKETS_MAX]))
+        more = f" and {len(tickets) - TICKETS_MAX} more" if len(tickets) > TICKETS_MAX else ""
+        text = f"no stop loss at the broker, unprotected if this machine dies: {named}{more}"
+        yield Text(text, style="yellow")
+
+
+def _scopes(account: Document) -> Iterator[RenderableType]:
+    """Name the strategies and symbols that are closed while the account is open."""
+    rows: list[Document] = account.get("scopes", [])
+    for row in rows:
+        halt: Document | None = row.get("halt")
+        words = f": halt {halt['id']}, {halt['reason']}" if halt else ""
+        if row["state"] != "ACTIVE":
+            yield Text(f"{row['scope']} is {row['state']} (flatten {row['flatten']}){words}")
 
 
 def _limits(account: Document) -> RenderableType:

@@ -67,6 +67,13 @@ class GuardConfig(_Section, frozen=True):
     """Deadline after which a halt is answered as not durable."""
 
 
+class ResumeConfig(_Section, frozen=True):
+    """`[resume]`: who may let risk back in."""
+
+    two_person: bool = False
+    """Two different operators must ask within ten minutes."""
+
+
 class Limits(_Section, frozen=True):
     """`[account.limits]`: the five triggers of one account."""
 
@@ -284,6 +291,7 @@ class Config(_Section, frozen=True, kw_only=True):
     """The whole file."""
 
     guard: GuardConfig = msgspec.field(default_factory=GuardConfig)
+    resume: ResumeConfig = msgspec.field(default_factory=ResumeConfig)
     account: tuple[AccountConfig, ...]
     symbol: tuple[SymbolConfig, ...]
     feed: tuple[FeedConfig, ...] = ()

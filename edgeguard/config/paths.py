@@ -10,9 +10,9 @@ import ipaddress
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edgeguard.errors import ConfigError, InUseError
 
@@ -26,8 +26,7 @@ SOCKET_PATH_MAX: Final = 107
 PAGE_PREFIX: Final = "halt."
 
 
-@dataclass(frozen=True)
-class PathNames:
+class PathNames(NamedTuple):
     """What a configuration says of paths; empty text leaves one to its default."""
 
     state_dir: str = ""
@@ -36,7 +35,7 @@ class PathNames:
     feeds_bind: str = ""
     halts_pub: str = ""
     gate_router: str = ""
-    brokers: Mapping[str, str] = field(default_factory=dict[str, str])
+    brokers: Mapping[str, str] = MappingProxyType({})
     """The endpoint of each account's broker, empty for the default."""
 
 

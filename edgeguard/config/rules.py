@@ -122,6 +122,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "snapshot_age_max_ms": _whole("100", "600000", "milliseconds"),
         "persist_ms": _whole("1", "60000", "milliseconds"),
     },
+    model.ResumeConfig: {"two_person": Flag()},
     model.AccountConfig: {
         "id": _NAME,
         "login": _whole("1", "9223372036854775807", "the broker's account number"),

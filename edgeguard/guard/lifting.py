@@ -6,7 +6,8 @@ before it takes effect. A resume is on disk in both copies of the latch before i
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -17,6 +18,7 @@ from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.two_persons import TwoPersons
 from edgeguard.guard.watch import ManualWatch
 from edgeguard.messages import Command
 
@@ -51,6 +53,7 @@ class Lifting:
         self._actuators = actuators
         self._watch = watch
         self._pending: dict[str, PendingResume] = {}
+        self._two = TwoPersons(is_on=parts.config.resume.two_person)
 
     def resume(self, command: Command, answer: Answer) -> None:
         """Lift the halt ``halt_id``, or with ``pause`` end pauses that wait for an operator."""
@@ -73,6 +76,7 @@ class Lifting:
             refusals += [f"{account.id}: {refusal}" for refusal in found]
         if refusals:
             raise RefusedError("; ".join(refusals))
+        self._two.require(command, self._parts.now()[1])
         for account in concerned:
             self._judge(account, command, halt_id, dry=False)
         self._pending[halt_id] = PendingResume(
@@ -82,7 +86,10 @@ class Lifting:
             {account.id: account.page.manual() for account in concerned},
             self._watch.halt_file_identity(),
         )
-        answer.stage("accepted", "writing the resume to disk", {"halt_id": halt_id})
+        references = self._references(concerned)
+        words = "; ".join(f"{name}: {text}" for name, text in references.items())
+        text = f"writing the resume to disk; every limit is armed again, from {words}"
+        answer.stage("accepted", text, {"halt_id": halt_id, "references": references})
         # One write for all accounts: the record leaves out what is being resumed.
         number = self._latcher.persist()
         self._latcher.await_resume(halt_id, number, self._on_written)
@@ -97,6 +104,7 @@ class Lifting:
     def acknowledge(self, command: Command, answer: Answer) -> None:
         """End the pause of a start after a crash of the host."""
         _require_words(command)
+        self._two.require(command, self._parts.now()[1])
         for account in self._chosen(command):
             released = account.trading.release(ACCOUNT, UNACKNOWLEDGED)
             self._actuators.run(account, released)
@@ -110,6 +118,7 @@ class Lifting:
         if (peak is None) == (day is None):
             raise UsageError("one of peak and day must be given, was both or neither")
         wall_ns, boot_ns = self._parts.now()
+        self._two.require(command, boot_ns)
         try:
             flags = self._engine.rebaseline(
                 account.id, t_ns=wall_ns, boot_ns=boot_ns, peak=peak, day=day
@@ -152,6 +161,19 @@ class Lifting:
             all(pause.cause != "identity" for pause in row.pauses),
         )
         return account.trading.resume(halt_id, command.operator, command.reason, good, fires, dry)
+
+    def _references(self, accounts: list[GuardedAccount]) -> dict[str, str]:
+        """Return from which figures each account's loss limits are counted."""
+        document = cast("dict[str, Any]", json.loads(self._engine.status()))
+        listed = cast("list[dict[str, Any]]", document.get("accounts") or [])
+        rows = {str(row.get("id")): row for row in listed}
+        found: dict[str, str] = {}
+        for account in accounts:
+            row = rows.get(account.id, {})
+            day = cast("dict[str, str | None]", row.get("day") or {}).get("reference") or "unknown"
+            peak = cast("dict[str, str | None]", row.get("peak") or {}).get("value") or "unknown"
+            found[account.id] = f"the day's reference {day} and the peak {peak}"
+        return found
 
     def _on_written(self, halt_id: str, error: str) -> None:
         """Both copies have the resume, or one failed: announce it, or let the halt stand."""
@@ -199,6 +221,7 @@ class Lifting:
         """End pauses that wait for an operator; those of storage and of a start stay."""
         _require_words(command)
         wall_ns, boot_ns = self._parts.now()
+        self._two.require(command, boot_ns)
         ended: list[str] = []
         for account in self._chosen(command):
             for row in account.rows():

@@ -82,9 +82,12 @@ def judge_start(
     resumed = latest.resumed if latest is not None else ()
     doubt = _doubt(remembered)
     for account, page in pages.items():
+        on_page = _found_on_page(account, page, resumed)
+        in_file = _found_in_file(account, halt_file)
+        # A manual word cannot say why; the HALT file that a person wrote beside it does.
+        is_bare_word = page is not None and not page.is_halted
         found = (
-            _found_on_page(account, page, resumed),
-            _found_in_file(account, halt_file),
+            *((in_file, on_page) if is_bare_word else (on_page, in_file)),
             {"code": "STORAGE_UNTRUSTED", "reason": doubt[:REASON_MAX]} if doubt else None,
         )
         for words in found:

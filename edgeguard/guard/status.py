@@ -49,7 +49,7 @@ class Status:
             "severity": min((level for level in severities if level), default=0),
             "flatten": min(flattens, key=_FLATTEN_WORST_FIRST.index),
             "halt": _halt(rows[worst.id].halt),
-            "gate": _gate(worst),
+            "gate": self._gate(worst),
             "accounts": [self._account(item, engine) for item in self._accounts.values()],
             "feeds": self._feeds(engine),
             "worker": {name: self._worker(name) for name in self._accounts},
@@ -70,13 +70,21 @@ class Status:
             "state": account.state,
             "flatten": row.flatten,
             "halt": _halt(row.halt),
-            "gate": _gate(account),
+            "gate": self._gate(account),
             "pauses": [pause._asdict() for pause in row.pauses],
             "waiting": list(account.trading.waiting()),
             "scopes": [_scope(item) for item in account.rows() if item.scope != ACCOUNT],
             "positions": None if snapshot is None else len(snapshot.positions),
             "orders": None if snapshot is None else len(snapshot.orders),
             "snapshot_age_ms": account.snapshots.age_ms(boot_ns),
+        }
+
+    def _gate(self, account: GuardedAccount) -> Document:
+        two_person = self._parts.config.resume.two_person
+        return {
+            "open": account.state == "ACTIVE",
+            "why": gate_why(account),
+            "opens_when": gate_opens_when(account, two_person=two_person),
         }
 
     def _feeds(self, engine: Document) -> list[Document]:
@@ -149,14 +157,6 @@ def _halt(halt: HaltRow | None) -> Document | None:
         "code": halt.code,
         "reason": halt.reason,
         "durable": halt.durable,
-    }
-
-
-def _gate(account: GuardedAccount) -> Document:
-    return {
-        "open": account.state == "ACTIVE",
-        "why": gate_why(account),
-        "opens_when": gate_opens_when(account),
     }
 
 

@@ -35,6 +35,8 @@ class ManualWatch:
         for account in self._accounts.values():
             word = account.page.manual()
             if word and word != self._seen_words.get(account.id):
+                # The word cannot say why; the HALT file that a person wrote with it does.
+                self.look_at_file()
                 words = ("manual", "MANUAL_WORD", "the halt page's manual word was set")
                 self.halt([(account, ACCOUNT)], words)
             self._seen_words[account.id] = word

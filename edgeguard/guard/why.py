@@ -16,26 +16,32 @@ def gate_why(account: GuardedAccount) -> str:
     return ", ".join(sorted({f"{pause.code} ({pause.trigger})" for pause in row.pauses}))
 
 
-def gate_opens_when(account: GuardedAccount) -> str:
-    """Return what would open the account's gate, empty where it is open."""
+def gate_opens_when(account: GuardedAccount, *, two_person: bool = False) -> str:
+    """Return what would open the account's gate, empty where it is open.
+
+    Args:
+        account: whose gate it is.
+        two_person: whether it takes two operators to lift anything.
+    """
+    who = "two operators run" if two_person else "an operator runs"
     row = account.row()
     if row.halt is not None:
         steps = [] if row.flatten == "FLAT_VERIFIED" else ["the account is verified flat"]
-        steps.append(f"an operator runs `edgeguard resume --halt-id {row.halt.id}`")
+        steps.append(f"{who} `edgeguard resume --halt-id {row.halt.id}`")
         return " and then ".join(steps)
     waiting = account.trading.waiting()
     if waiting:
         return "these have arrived: " + ", ".join(waiting)
-    return " and ".join(sorted({_opens(pause.code, held=pause.held) for pause in row.pauses}))
+    return " and ".join(sorted({_opens(pause.code, who, held=pause.held) for pause in row.pauses}))
 
 
-def _opens(code: str, *, held: bool) -> str:
+def _opens(code: str, who: str, *, held: bool) -> str:
     if code == "UNACKNOWLEDGED":
-        return "an operator runs `edgeguard acknowledge`"
+        return f"{who} `edgeguard acknowledge`"
     if code == "STORAGE_UNTRUSTED":
         return "the disk is repaired and the guard restarted"
     if held:
-        return f"an operator runs `edgeguard resume --pause` ({code})"
+        return f"{who} `edgeguard resume --pause` ({code})"
     opens = {
         "HOLE": "a fresh account snapshot arrives",
         "SNAPSHOT_AGE": "a fresh account snapshot arrives",

@@ -6,7 +6,7 @@ guard has acted already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,7 @@ class Desk:
         self._parts = parts
         self._incidents = parts.incidents
         self._told: dict[str, str] = {}
+        self._last: Status = None
 
     def apply(self, change: changes.Change) -> None:
         """Take in one change of the guard's state."""
@@ -111,6 +112,16 @@ class Desk:
             self._incidents.put(incident)
             self._log(incident)
 
+    def forgotten(self, halts: Iterable[changes.Halted]) -> None:
+        """Open the incidents of halts that came, and perhaps went, while nobody looked."""
+        for halt in halts:
+            if self._incidents.by_key(f"halt:{halt.halt_id}") is None:
+                self._halted(halt)
+
+    def seen(self, status: Status) -> None:
+        """Remember what the guard said, for the moment when it says nothing any more."""
+        self._last = status if status is not None else self._last
+
     def needs_status(self) -> bool:
         """Tell whether `tick` has something to say and wants the guard's figures for it."""
         now_ns = self._parts.clock.wall_ns()
@@ -119,6 +130,7 @@ class Desk:
     def tick(self, status: Status) -> None:
         """Send what is due: alerts, repeats, updates, and the word that everything is closed."""
         now_ns = self._parts.clock.wall_ns()
+        self.seen(status)
         for incident in self._incidents.open():
             if not incident.alerted_ns:
                 self._alert(incident, status, now_ns)
@@ -146,6 +158,10 @@ class Desk:
     def _halted(self, change: changes.Halted) -> None:
         key = f"halt:{change.halt_id}"
         known = self._incidents.by_key(key)
+        if known is not None and not known.is_open:
+            # It was closed while it stood: whoever did that was wrong, and people hear of it again.
+            known = self._changed(known, resolved_ns=0, resolution="", alerted_ns=0, flat=False)
+            self._opened(known)
         if known is not None:
             if change.account not in known.accounts:
                 accounts = (*known.accounts, change.account)
@@ -231,7 +247,8 @@ class Desk:
         accounts = tuple(templates.AccountFacts(name, "ACTIVE") for name in done.accounts)
         facts = self._facts(done, None, now_ns)
         text = templates.resolved(msgspec.structs.replace(facts, accounts=accounts))
-        if incident.alerted_ns:
+        # A halt that came and went while nobody looked is told of by this message alone.
+        if incident.alerted_ns or incident.severity == "P1":
             self._put(done, "resolved", f"{done.id}:resolved", text)
 
     def _is_due(self, incident: Incident, now_ns: int) -> bool:
@@ -300,6 +317,19 @@ class Desk:
     def _facts(self, incident: Incident, status: Status, now_ns: int) -> Facts:
         contacts = self._parts.contacts
         facts = facts_of(incident, status, self._parts.config, contacts)
+        if status is None:
+            # What it said last is no state, but tells what stands there without protection.
+            last = facts_of(incident, self._last, self._parts.config, contacts)
+            accounts = tuple(
+                msgspec.structs.replace(
+                    now,
+                    positions=then.positions,
+                    orders=then.orders,
+                    no_stop_loss=then.no_stop_loss,
+                )
+                for now, then in zip(facts.accounts, last.accounts, strict=True)
+            )
+            facts = msgspec.structs.replace(facts, accounts=accounts)
         level = min(facts.level, LEVEL_MAX)
         found = self._parts.outbox.acknowledged(incident.id)
         named = [c.line() for wanted in range(1, level + 1) for c in contacts.at_level(wanted)]

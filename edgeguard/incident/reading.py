@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from edgeguard.errors import StorageError
+from edgeguard.incident.changes import Halted
 from edgeguard.journal.reading import tail
 from edgeguard.messages import Command, HaltEvent
 
@@ -36,6 +37,17 @@ def halts(path: Path) -> list[dict[str, Any]]:
             found.append(msgspec.structs.asdict(event) | words)
         if len(found) == HALTS_MAX:
             break
+    return found
+
+
+def halts_in(rows: list[dict[str, Any]]) -> list[Halted]:
+    """Return the halts among what `halts` returns, oldest first."""
+    found: list[Halted] = []
+    for row in reversed(rows):
+        halt = cast("dict[str, Any] | None", row["halt"])
+        if row["action"] == "halt" and halt is not None:
+            words = (halt["id"], halt["t_ns"], halt["trigger"], halt["reason"])
+            found.append(Halted(row["account"], row["scope"], *words))
     return found
 
 

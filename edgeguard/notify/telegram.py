@@ -1,4 +1,4 @@
-"""Acknowledgement by Telegram: the button under an alert, or ``/ack INC-2026-001`` in the chat.
+"""Answers by Telegram: the button under an alert, ``/ack INC-2026-001`` or ``/resume HALT_ID``.
 
 A raw long poll of getUpdates: it needs no public address, and python-telegram-bot would bring
 240 ms of imports for two calls. Only the configured chat is obeyed.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import httpx
@@ -24,8 +24,12 @@ PAUSE_S: Final = 5.0
 """Wait after a poll that failed."""
 INCIDENT: Final = re.compile(r"INC-[0-9]{4}-[0-9]{3,6}")
 
+HALT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 Acknowledge = Callable[[str, str], str]
 """Takes an incident's id and a person's name; returns what to tell that person."""
+Confirm = Callable[[str, str], Awaitable[str]]
+"""Takes a halt's id and a person's name: the second of the two that a resume takes."""
 
 
 class Chat(msgspec.Struct, frozen=True):
@@ -84,9 +88,16 @@ class Updates(msgspec.Struct, frozen=True):
 class AckPoll:
     """Listens for acknowledgements of one bot."""
 
-    def __init__(self, bot: Telegram, client: httpx.AsyncClient, acknowledge: Acknowledge) -> None:
-        """Poll `bot`; `client` is one that may wait long."""
+    def __init__(
+        self,
+        bot: Telegram,
+        client: httpx.AsyncClient,
+        acknowledge: Acknowledge,
+        confirm: Confirm | None = None,
+    ) -> None:
+        """Poll `bot`; `client` is one that may wait long; without `confirm` nothing is resumed."""
         self._bot = bot
+        self._confirm = confirm
         self._client = client
         self._acknowledge = acknowledge
         self._offset = 0
@@ -127,13 +138,24 @@ class AckPoll:
         elif text is not None and text.sender is not None and self._is_ours(text.chat):
             command, _, name = text.text.strip().partition(" ")
             if command.partition("@")[0] == "/ack":
-                said = self._said(name.strip(), text.sender)
-                await self._answer("sendMessage", {"chat_id": self._bot.chat, "text": said})
+                await self._tell(self._said(name.strip(), text.sender))
+            elif command.partition("@")[0] == "/resume":
+                await self._tell(await self._confirmed(name.strip(), text.sender))
 
     def _said(self, incident: str, person: Person) -> str:
         if not INCIDENT.fullmatch(incident):
             return "name an incident: /ack INC-2026-001"
         return self._acknowledge(incident, person.label())
+
+    async def _confirmed(self, halt_id: str, person: Person) -> str:
+        if self._confirm is None:
+            return "nothing is resumed by Telegram: [resume] two_person is off"
+        if not HALT_ID.fullmatch(halt_id):
+            return "name the halt: /resume H..."
+        return await self._confirm(halt_id, person.label())
+
+    async def _tell(self, said: str) -> None:
+        await self._answer("sendMessage", {"chat_id": self._bot.chat, "text": said})
 
     def _is_ours(self, chat: Chat) -> bool:
         return self._bot.chat in {str(chat.id), f"@{chat.username}"}

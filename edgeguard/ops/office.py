@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from edgeguard.clock import Clock
+from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.codec.native import decode
 from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.config.model import Config
@@ -22,7 +22,7 @@ from edgeguard.errors import MalformedError
 from edgeguard.incident.changes import Change, ChangeDetector, Resumed
 from edgeguard.incident.desk import Desk, DeskParts
 from edgeguard.incident.evidence import Moment, collect, collect_flat, folder_of
-from edgeguard.incident.reading import alarms, head, resumed_by
+from edgeguard.incident.reading import alarms, halts, halts_in, head, resumed_by
 from edgeguard.incident.store import Incident, Incidents, checklist_of
 from edgeguard.messages import HaltEvent, StateBeat
 from edgeguard.notify.contacts import Contacts
@@ -32,13 +32,17 @@ from edgeguard.notify.outbox import Outbox
 from edgeguard.notify.senders import Sender, Telegram
 from edgeguard.notify.telegram import AckPoll
 from edgeguard.ops.recorder import Recorder, recorded_feeds
-from edgeguard.transport import Keyring, PumpSet, make_context, subscriber
+from edgeguard.transport import Context, Keyring, PumpSet, Socket, make_context, subscriber
 
 OPS_PEER: Final = "ops"
 """The name of operations' own key."""
 TICK_S: Final = 0.2
 ALARM_S: Final = 1.0
 ALARM_MARK: Final = "alarm_seq"
+HALT_MARK: Final = "halts_seen_ns"
+CHANNEL_S: Final = 5.0
+CHANNEL_NS: Final = 30 * NS_PER_S
+"""How long the kill channel may stay unproven before people hear of it."""
 ALARM_STORM_NS: Final = 60_000_000_000
 """One alarm of a kind and account is told once in so long."""
 
@@ -57,6 +61,8 @@ class OfficeParts:
         senders: the channels.
         client: for Telegram's long polls.
         status: asks the guard; blocks, so it is called on threads.
+        confirm: asks the guard for a resume as the second operator; blocks; None if one is enough.
+        health: judges the kill channel by a status; returns the first unproven part, or nothing.
         clock: the clocks.
         tell: told a sentence where something could not be done.
     """
@@ -68,6 +74,8 @@ class OfficeParts:
     senders: dict[str, Sender]
     client: httpx.AsyncClient
     status: FetchStatus
+    confirm: Callable[[str, str], str] | None
+    health: Callable[[dict[str, Any] | None], str]
     clock: Clock
     tell: Callable[[str], None]
 
@@ -106,38 +114,54 @@ class Office:
         context = make_context()
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         pumps = PumpSet(asyncio.get_running_loop(), lambda error: _fail(failed, error))
+        # Held here: a socket that nobody holds is closed with a warning, not by the context.
+        sockets: list[Socket] = []
         try:
-            paths = self._parts.paths
-            ring = Keyring.of(self._parts.config, OPS_PEER)
-            halts = subscriber(
-                context,
-                paths.halts_pub,
-                bind=False,
-                topics=(b"state.", b"halt."),
-                keys=ring.client(paths.halts_pub, GUARD_PEER),
-            )
-            pumps.add(halts, self._on_frames)
-            tap = subscriber(context, paths.tap, bind=True)
-            pumps.add(tap, self._recorder.on_frames)
-            for source in recorded_feeds(self._parts.config):
-                at = source.endpoint
-                keys = ring.client(at, source.key) if source.key else None
-                feed = subscriber(context, at, bind=False, keys=keys)
-                pumps.add(feed, self._recorder.on_frames)
+            self._listen(context, pumps, sockets)
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(_raise(failed))
                 group.create_task(self._dispatcher.run())
                 group.create_task(self._tick())
                 group.create_task(self._pass_alarms())
-                for sender in self._parts.senders.values():
-                    if isinstance(sender, Telegram):
-                        poll = AckPoll(sender, self._parts.client, self._acknowledge)
-                        group.create_task(poll.run())
+                group.create_task(self._watch_channel())
+                for poll in self._polls():
+                    group.create_task(poll.run())
         finally:
             self._group = None
             pumps.stop()
+            for socket in sockets:
+                socket.close(linger=0)
             context.destroy(linger=0)
+
+    def _listen(self, context: Context, pumps: PumpSet, sockets: list[Socket]) -> None:
+        """Subscribe to the guard's beats, and to what an incident's tape is made of."""
+        paths = self._parts.paths
+        ring = Keyring.of(self._parts.config, OPS_PEER)
+        halts = subscriber(
+            context,
+            paths.halts_pub,
+            bind=False,
+            topics=(b"state.", b"halt."),
+            keys=ring.client(paths.halts_pub, GUARD_PEER),
+        )
+        pumps.add(halts, self._on_frames)
+        tap = subscriber(context, paths.tap, bind=True)
+        pumps.add(tap, self._recorder.on_frames)
+        sockets += [halts, tap]
+        for source in recorded_feeds(self._parts.config):
+            at = source.endpoint
+            keys = ring.client(at, source.key) if source.key else None
+            feed = subscriber(context, at, bind=False, keys=keys)
+            pumps.add(feed, self._recorder.on_frames)
+            sockets.append(feed)
+
+    def _polls(self) -> list[AckPoll]:
+        """Return what listens to the people in Telegram's chats."""
+        client = self._parts.client
+        confirm = None if self._parts.confirm is None else self._confirm
+        bots = [s for s in self._parts.senders.values() if isinstance(s, Telegram)]
+        return [AckPoll(bot, client, self._acknowledge, confirm) for bot in bots]
 
     def _on_frames(self, frames: list[bytes]) -> None:
         try:
@@ -159,7 +183,51 @@ class Office:
         self._is_settled = True
         standing = {beat.halt.id for beat in self._beats.values() if beat.halt is not None}
         standing |= {s.halt_id for beat in self._beats.values() for s in beat.scopes if s.halt_id}
+        self._spawn(self._settle(standing))
+
+    async def _settle(self, standing: set[str]) -> None:
+        """Take up what happened while ops did not run, and finish what it had begun."""
+        database, journal = self._parts.database, self._parts.paths.journal
+        rows = await asyncio.to_thread(halts, journal)
+        # Halts from before the very first start are history.
+        known_ns = database.mark(HALT_MARK)
+        now_ns = self._parts.clock.wall_ns()
+        found = halts_in(rows) if known_ns is not None else []
+        self._desk.forgotten(halt for halt in found if halt.t_ns > (known_ns or 0))
+        database.set_mark(HALT_MARK, now_ns)
+        unfinished = self._incidents.open()
         self._desk.settle(standing)
+        for incident in unfinished:
+            if not (folder_of(self._parts.paths, incident.id) / "README.txt").exists():
+                self._spawn(self._keep(incident))
+            kind, _, halt_id = incident.key.partition(":")
+            if kind == "halt" and halt_id not in standing:
+                self._spawn(self._name_resume(halt_id))
+        self._dispatcher.wake()
+
+    async def _watch_channel(self) -> None:
+        """Tell people when the kill channel stays unproven, again at each interval, and its end."""
+        every_ns = self._parts.config.notify.repeat_p2_s * NS_PER_S
+        since_ns = told_ns = 0
+        while True:
+            await asyncio.sleep(CHANNEL_S)
+            status = await asyncio.to_thread(self._parts.status)
+            self._desk.seen(status)
+            failing, now_ns = self._parts.health(status), self._parts.clock.wall_ns()
+            if not failing:
+                if told_ns:
+                    self._desk.alarm(
+                        f"channel:{now_ns}", "", "the kill channel is proven again", now_ns
+                    )
+                since_ns = told_ns = 0
+                continue
+            since_ns = since_ns or now_ns
+            is_due = not told_ns or now_ns - told_ns >= every_ns
+            if now_ns - since_ns >= CHANNEL_NS and is_due:
+                told_ns = now_ns
+                text = f"THE KILL CHANNEL IS NOT PROVEN: {failing}; a halt may not reach the broker"
+                self._desk.alarm(f"channel:{now_ns}", "", text, now_ns)
+                self._dispatcher.wake()
 
     def _apply(self, changes: list[Change]) -> None:
         for change in changes:
@@ -244,6 +312,13 @@ class Office:
             return f"{incident} acknowledged"
         found = self._outbox.acknowledged(incident)
         return f"{incident} was acknowledged by {found[0] if found else 'somebody'} before"
+
+    async def _confirm(self, halt_id: str, by: str) -> str:
+        assert self._parts.confirm is not None  # noqa: S101 - asked before
+        said = await asyncio.to_thread(self._parts.confirm, halt_id, by)
+        now_ns = self._parts.clock.wall_ns()
+        self._parts.database.audit(now_ns, by, f"resume {halt_id}", f"by Telegram: {said}")
+        return said
 
     def _spawn(self, job: Any) -> None:  # noqa: ANN401 - a coroutine, whatever it returns
         if self._group is not None:

@@ -212,6 +212,8 @@ class Ops:
                     senders=self._senders,
                     client=self._client,
                     status=self._status,
+                    health=self._failing,
+                    confirm=self._confirm if self._config.resume.two_person else None,
                     clock=self._clock,
                     tell=tell,
                 )
@@ -225,10 +227,22 @@ class Ops:
         except EdgeGuardError:
             return None
 
+    def _confirm(self, halt_id: str, by: str) -> str:
+        """Ask the guard for a resume as the second of two operators. Blocks."""
+        args = {"halt_id": halt_id, "second": "1"}
+        try:
+            stages = self._control.ask("resume", by, "confirmed by Telegram", args)
+        except EdgeGuardError as e:
+            return str(e)
+        return f"{halt_id}: {stages[-1].text}"
+
     async def _is_proven(self) -> bool:
-        status = await asyncio.to_thread(self._status)
+        return not self._failing(await asyncio.to_thread(self._status))
+
+    def _failing(self, status: dict[str, Any] | None) -> str:
+        """Return the first part of the kill channel that a status does not prove, or nothing."""
         wall_ns = self._clock.wall_ns()
-        return judge_health(status, self._config, self._page_code, wall_ns).ok
+        return judge_health(status, self._config, self._page_code, wall_ns).failing or ""
 
     def _page_code(self, account: str) -> str:
         return code_of(self._pages[account].check())

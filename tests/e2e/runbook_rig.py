@@ -235,10 +235,21 @@ class Environment:
         assert trader.counts() == (2, 1)
         return trader
 
-    def close(self) -> None:
-        """End every process, the last one started first."""
+    def look(self) -> tuple[int, int]:
+        """Return the numbers of positions and pending orders by a connection of its own."""
+        trader = Trader(str(self.paths.paper_socket("A")))
+        self._traders.append(trader)
+        return trader.counts()
+
+    def hang_up(self) -> None:
+        """Close the connections to the terminal."""
         for trader in self._traders:
             trader._terminal.shutdown()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - it has no close of its own
+        self._traders.clear()
+
+    def close(self) -> None:
+        """End every process, the last one started first."""
+        self.hang_up()
         for process in reversed(self.processes):
             process.send_signal(signal.SIGCONT)
             process.terminate()

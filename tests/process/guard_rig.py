@@ -309,14 +309,18 @@ class World:
             assert self._feeds.poll(int(DEADLINE_S * 1000))
         self._feeds.send_multipart((b"A.test", payload, *more))
 
-    def command(self, verb: str, *, reason: str = "test", **args: str) -> list[Reply]:
+    def command(
+        self, verb: str, *, operator: str = "tester", reason: str = "test", **args: str
+    ) -> list[Reply]:
         """Return all stages of a command's answer."""
-        return list(self.replies(verb, reason=reason, **args))
+        return list(self.replies(verb, operator=operator, reason=reason, **args))
 
-    def replies(self, verb: str, *, reason: str = "test", **args: str) -> Generator[Reply]:
+    def replies(
+        self, verb: str, *, operator: str = "tester", reason: str = "test", **args: str
+    ) -> Generator[Reply]:
         """Yield the stages of a command's answer as they come."""
         with Client(self.paths.control) as client:
-            sent = client.command(verb, operator="tester", reason=reason, **args)
+            sent = client.command(verb, operator=operator, reason=reason, **args)
             yield from client.replies(sent, DEADLINE_S)
 
     def resume(self, halt_id: str) -> str:

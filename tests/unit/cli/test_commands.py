@@ -180,3 +180,25 @@ def test_where_nothing_is_known_nothing_is_claimed(
     arguments = ("halt", "--reason", "x", "--state-dir", str(tmp_path / "none"))
     assert halt(*arguments, monkeypatch=monkeypatch) == 14
     assert "NOTHING could be done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("contacts", "code", "words"),
+    [
+        (None, 0, "is not there: messages name nobody to call"),
+        ("contacts: {}\n", 0, "has nobody with escalation_level 1"),
+        ("contacts: [", 3, "must be a list of contacts"),
+        ("contacts: {a: &x {name: A}, b: *x}\n", 3, "anchors are refused"),
+        ("contacts: {founder: {name: '', escalation_level: 1}}\n", 3, "name must be given"),
+        ("contacts: {founder: {name: F, telephone: 1}}\n", 3, "telephone"),
+    ],
+)
+def test_config_check_reads_the_contacts(
+    tmp_path: Path, contacts: str | None, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What ops would refuse at its start is said before."""
+    pytest.importorskip("yaml")
+    if contacts is not None:
+        (tmp_path / "emergency_contacts.yaml").write_text(contacts, encoding="utf-8")
+    assert run(["config", "check", "--config", str(write(tmp_path))]) == code
+    assert words in capsys.readouterr().err

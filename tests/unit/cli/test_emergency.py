@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeguard.cli.app import COMMANDS, SUMMARIES
 from edgeguard.cli.durations import seconds
 from edgeguard.cli.emergency import parse
 from edgeguard.cli.locate import find_place
@@ -81,3 +82,27 @@ def test_an_unknown_option_is_a_usage_error() -> None:
     """The help is named."""
     with pytest.raises(UsageError, match="edgeguard halt --help"):
         parse(["halt", "--now"])
+
+
+def modules_of(code: str) -> set[str]:
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+def test_the_way_to_the_first_byte_needs_neither_zmq_nor_msgspec() -> None:
+    """Each import there was measured (docs/PERFORMANCE.md, "Start-up")."""
+    slow = {"zmq", "msgspec", "dataclasses", "inspect", "json", "secrets", "threading"}
+    found = modules_of("import edgeguard.cli.emergency, edgeguard.transport.unix_wire")
+    assert not (HEAVY | slow) & found
+
+
+def test_the_help_of_the_group_imports_no_command() -> None:
+    found = modules_of("from edgeguard.cli.app import run\nassert run(['--help']) == 0")
+    assert not {COMMANDS[name] for name in SUMMARIES if name in COMMANDS} & found
+    if SUMMARIES.keys() >= COMMANDS.keys():
+        assert not {"zmq", "msgspec", "rich", "apsw", "uvloop"} & found

@@ -274,3 +274,32 @@ def test_ids_go_on_behind_a_persons_own(room: Room) -> None:
     room.log.write_text("| INC-2023-041 | 2023-01-01 | P3 | ours | 1 min | none |\n")
     room.halt()
     assert room.incidents.open()[0].id == "INC-2023-042"
+
+
+def test_a_forgotten_halt_is_opened_and_one_closed_too_early_opens_again(room: Room) -> None:
+    """Halts of the hours in which ops did not run leave rows and messages as all others do."""
+    words = ("A", "account", "H7", NOW - NS_PER_S, "manual", "ann: why")
+    room.desk.forgotten([Halted(*words), Halted(*words)])
+    (found,) = room.incidents.open()
+    assert found.key == "halt:H7"
+    room.desk.settle(set())
+    closed = room.incidents.get(found.id)
+    assert closed is not None
+    assert closed.resolution == "resumed while ops did not run"
+    room.desk.forgotten([Halted(*words)])
+    assert room.incidents.open() == []
+    room.desk.apply(Halted(*words))
+    (again,) = room.incidents.open()
+    assert (again.id, again.resolution, again.alerted_ns) == (found.id, "", 0)
+    assert room.row().endswith("| open | open |")
+
+
+def test_a_guard_that_fell_silent_is_told_with_what_stands_unprotected(room: Room) -> None:
+    """Its last word is no state, but the tickets without a stop loss are what matters then."""
+    room.desk.seen(status("NONE", 2, "ACTIVE"))
+    room.desk.seen(None)
+    room.desk.apply(GuardLost("A"))
+    room.desk.tick(None)
+    text = room.messages()[-1]
+    assert "Without a broker-side stop loss on A: 7" in text
+    assert "2 positions and 0 pending orders when last read, flatten unknown" in text

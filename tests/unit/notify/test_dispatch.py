@@ -305,6 +305,42 @@ def test_a_telegram_button_and_command_acknowledge_in_our_chat_alone(database: O
     assert outbox.acknowledged("INC-2026-003") is None
 
 
+def test_telegram_confirms_a_resume_of_its_own_chat_alone(database: OpsDatabase) -> None:
+    """The second of two persons; without the rule nothing is resumed by Telegram at all."""
+    del database
+    person = {"id": 7, "username": "ann"}
+    texts = ("/resume H1", "/resume", "/resume H1; rm", "/resume@bot H2")
+    updates = [
+        {"update_id": i, "message": {"chat": {"id": 42}, "text": text, "from": person}}
+        for i, text in enumerate(texts)
+    ]
+    foreign = {"chat": {"id": 43}, "text": "/resume H3", "from": person}
+    updates.append({"update_id": 9, "message": foreign})
+    asked: list[tuple[str, str]] = []
+
+    def nobody(_incident: str, _by: str) -> str:
+        return ""
+
+    async def confirm(halt_id: str, by: str) -> str:
+        asked.append((halt_id, by))
+        return f"{halt_id}: resumed"
+
+    async def run() -> None:
+        async with service() as here, httpx.AsyncClient() as client:
+            here.usual = lambda path, _body: Reply(
+                200, {"ok": True, "result": updates if path.endswith("getUpdates") else True}
+            )
+            bot = Telegram(client, f"{here.url}/bot{TOKEN}", "42")
+            await AckPoll(bot, client, nobody, confirm).poll()
+            await AckPoll(bot, client, nobody).poll()
+            told = [body["text"] for path, body in here.seen if path.endswith("sendMessage")]
+            assert told[:4] == ["H1: resumed", *["name the halt: /resume H..."] * 2, "H2: resumed"]
+            assert set(told[4:]) == {"nothing is resumed by Telegram: [resume] two_person is off"}
+
+    asyncio.run(run())
+    assert asked == [("H1", "telegram:7 (ann)"), ("H2", "telegram:7 (ann)")]
+
+
 def _press(incident: str, person: object, chat: object) -> dict[str, object]:
     message_ = {"chat": chat, "text": "alert"}
     return {"id": "q", "from": person, "data": f"ack:{incident}", "message": message_}
