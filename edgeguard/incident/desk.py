@@ -92,7 +92,7 @@ class Desk:
 
     def _ended(self, change: changes.Resumed | changes.GuardBack) -> None:
         if isinstance(change, changes.Resumed):
-            self._resumed(change.halt_id, "")
+            self.resumed(change.halt_id, "")
         else:
             self._close("guard:", "the guard's heartbeats are back")
 
@@ -102,7 +102,7 @@ class Desk:
         for incident in self._incidents.open():
             kind, _, halt_id = incident.key.partition(":")
             if kind == "halt" and halt_id not in standing:
-                self._resumed(halt_id, "resumed while ops did not run")
+                self.resumed(halt_id, "resumed while ops did not run")
 
     def resolution(self, halt_id: str, words: str) -> None:
         """Complete a closed incident by what the journal says of its resume."""
@@ -229,7 +229,8 @@ class Desk:
         self._log(incident)
         self._parts.on_opened(incident)
 
-    def _resumed(self, halt_id: str, words: str) -> None:
+    def resumed(self, halt_id: str, words: str) -> None:
+        """Close the incident of a halt that was resumed; `words` say by whom and why, if known."""
         incident = self._incidents.by_key(f"halt:{halt_id}")
         if incident is not None and incident.is_open:
             self.ticked(incident, {"resume_decision": "an operator resumed"})

@@ -60,15 +60,18 @@ def collect(paths: Paths, incident: Incident, moment: Moment) -> dict[str, str]:
     return _write_parts(folder, incident, parts)
 
 
-def collect_flat(paths: Paths, incident: Incident, status: Mapping[str, Any] | None) -> None:
-    """Add what the end of the flatten brought: the state then, and the broker's own records."""
+def collect_flat(paths: Paths, incident: Incident, moment: Moment) -> None:
+    """Add what the flatten brought: the state then, the broker's own records, the picture anew."""
     folder = folder_of(paths, incident.id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     halt_id = incident.key.partition(":")[2]
     parts: dict[str, Callable[[Path], str]] = {
-        "state_flat.json": lambda path: _state(path, status),
+        "state_flat.json": lambda path: _state(path, moment.status),
         "flatten.jsonl": lambda path: _reports(path, paths.state_dir / "reports", halt_id),
     }
+    messages = decoded(moment.frames)
+    if messages:
+        parts["equity_spreads.png"] = lambda path: _picture(path, messages, incident)
     _write_parts(folder, incident, parts)
 
 
@@ -142,7 +145,7 @@ def _tape(path: Path, messages: Sequence[tuple[int, MarketMessage]]) -> str:
 def _picture(path: Path, messages: Sequence[tuple[int, MarketMessage]], incident: Incident) -> str:
     title = f"{incident.id}: {incident.summary}"
     is_drawn = draw(path, series_of(messages), incident.opened_ns, title)
-    return "equity and spreads before the incident" if is_drawn else ""
+    return "equity and spreads around the incident" if is_drawn else ""
 
 
 def _logs(path: Path, folder: Path) -> str:

@@ -105,7 +105,7 @@ def _panel(pen: Any, one: Series, top: int, span: tuple[int, int], mark_ns: int)
     for value in (low, (low + high) / 2, high):
         y = y_of(value)
         pen.line([(LEFT, y), (WIDTH - RIGHT, y)], fill=GRID)
-        pen.text((6, y - 6), f"{value:.10g}", fill=INK)
+        pen.text((6, y - 6), f"{value:.7g}", fill=INK)
     pen.line([(x_of(mark_ns), upper), (x_of(mark_ns), lower)], fill=MARK, width=2)
     # What was quoted last holds until something else is.
     held = [*one.points, (max(span[1], one.points[-1][0]), one.points[-1][1])]

@@ -231,9 +231,11 @@ class Office:
 
     def _apply(self, changes: list[Change]) -> None:
         for change in changes:
-            self._desk.apply(change)
             if isinstance(change, Resumed):
-                self._spawn(self._name_resume(change.halt_id))
+                # Who resumed it and why stands in the journal; the message is to say so.
+                self._spawn(self._end(change.halt_id))
+            else:
+                self._desk.apply(change)
 
     async def _tick(self) -> None:
         while True:
@@ -279,8 +281,17 @@ class Office:
 
     async def _keep_flat(self, incident: Incident) -> None:
         status = await asyncio.to_thread(self._parts.status)
-        await asyncio.to_thread(collect_flat, self._parts.paths, incident, status)
+        moment = Moment(status, self._recorder.frames(), 0)
+        await asyncio.to_thread(collect_flat, self._parts.paths, incident, moment)
         self._write_checklist(incident)
+
+    async def _end(self, halt_id: str) -> None:
+        words = await asyncio.to_thread(resumed_by, self._parts.paths.journal, halt_id)
+        self._desk.resumed(halt_id, words)
+        incident = self._incidents.by_key(f"halt:{halt_id}")
+        if incident is not None:
+            self._write_checklist(incident)
+        self._dispatcher.wake()
 
     async def _name_resume(self, halt_id: str) -> None:
         words = await asyncio.to_thread(resumed_by, self._parts.paths.journal, halt_id)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from edgeguard.api.front import BODY_BYTES_MAX
+from edgeguard.api.health import CHANNEL_AGE_NS_MAX
 from edgeguard.api.tokens import read_tokens
-from edgeguard.clock import ManualClock
+from edgeguard.clock import ManualClock, SystemClock
 from edgeguard.errors import RefusedError, UsageError
 from tests.unit.api.rig import ENVIRONMENT, HALT, READ, RESUME, Site, make_config, site
 
@@ -198,6 +199,17 @@ def test_without_a_guard_questions_say_so(here: Site) -> None:
     assert here.ask("GET", "/status", None, READ).status == 503
     health = here.ask("GET", "/health")
     assert (health.status, health.body["failing"]) == (503, "guard: no guard answers")
+
+
+def test_health_takes_the_guards_own_proof_of_the_channel(here: Site) -> None:
+    """Where the guard tells when the whole channel was proven last, an old proof is none."""
+    assert here.control.status is not None
+    now_ns = SystemClock().wall_ns()
+    here.control.status["channel_proven_ns"] = now_ns
+    assert here.ask("GET", "/health").status == 200
+    here.control.status["channel_proven_ns"] = now_ns - CHANNEL_AGE_NS_MAX - 1
+    health = here.ask("GET", "/health")
+    assert (health.status, health.body["failing"]) == (503, "channel: was proven too long ago")
 
 
 def test_health_names_the_part_that_is_not_proven(here: Site) -> None:

@@ -101,7 +101,8 @@ def test_the_flatten_records_of_this_halt_are_kept(tmp_path: Path) -> None:
     for number, halt_id in enumerate(("H0", "H1")):
         record = {"halt_id": halt_id, "result": "FLAT"}
         (reports / f"flatten.A.{number}.json").write_text(json.dumps(record))
-    collect_flat(paths, INCIDENT, None)
+    collect_flat(paths, INCIDENT, Moment(None, [], 0))
+    assert not (folder_of(paths, INCIDENT.id) / "equity_spreads.png").exists()
     kept = (folder_of(paths, INCIDENT.id) / "flatten.jsonl").read_text().splitlines()
     assert [json.loads(line)["halt_id"] for line in kept] == ["H1"]
 
