@@ -154,8 +154,9 @@ class Engine:
             day peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``),
             ``counters``, ``bad_by_source``, ``index`` and ``wall_doubted``. ``limits`` holds value,
             threshold and distance (threshold minus value); ``states`` what is in force, with
-            ``sticky``; a symbol with positions has ``what_would_trip``: the price at which each
-            loss limit breaks, all else unchanged.
+            ``sticky``; a symbol with positions has ``what_would_trip``: the price of its ``side``
+            at which each loss limit breaks that looks at positions of it, by the limit's name in
+            ``limits``, its spread and all else unchanged; null where no price does.
         """
     def resume(self, account: str, t_ns: int, boot_ns: int, source: int = 0, line: int = 0) -> int:
         """Clear the halts of an account and its sticky pauses, re-arm the bands, and judge it anew.
@@ -185,12 +186,22 @@ class Engine:
     def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:
         """End the pauses of ``error_rate``, ``price_anomaly`` or (None) both, sticky or not."""
     def references(self) -> bytes:
-        """Return what must survive a restart: references, peaks, transfers, scopes, baselines."""
+        """Return what must survive a restart: references, peaks, transfers and scopes' results."""
     def load_references(self, data: bytes) -> None:
         """Take `references` back; they are applied at the first event.
 
         A day's reference is never derived from the present: one whose day has ended since is
         unknown until `rebaseline` tells it.
+
+        Raises:
+            ValueError: the bytes are no such document.
+        """
+    def baseline(self, account: str, symbol: str) -> bytes | None:
+        """Return a symbol's spread samples, None without any; a full hour takes about 1 ms."""
+    def load_baseline(
+        self, account: str, symbol: str, data: bytes, t_ns: int, boot_ns: int
+    ) -> None:
+        """Take `baseline` back, as far as its samples are still in the window.
 
         Raises:
             ValueError: the bytes are no such document.

@@ -332,6 +332,36 @@ impl PyEngine {
         self.run(py, |engine| engine.load_references(data))
     }
 
+    #[pyo3(name = "baseline")]
+    fn py_baseline(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        symbol: &str,
+    ) -> PyResult<Option<Py<PyBytes>>> {
+        let json = self.run(py, |engine| engine.baseline(account, symbol))?;
+        Ok(json.map(|json| PyBytes::new(py, &json).unbind()))
+    }
+
+    #[pyo3(name = "load_baseline")]
+    fn py_load_baseline(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        symbol: &str,
+        data: &[u8],
+        t_ns: i64,
+        boot_ns: i64,
+    ) -> PyResult<()> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            engine.load_baseline(account, symbol, data, now)
+        })
+    }
+
     #[pyo3(name = "set_maintenance")]
     fn py_set_maintenance(
         &mut self,

@@ -247,7 +247,11 @@ impl Account {
         let (Some(volume), Some(points)) = (volume(deal.volume), points) else {
             return;
         };
-        if !self.seen.note(deal.deal) || self.equity.snapshots == 0 {
+        if !self.seen.note(deal.deal) {
+            return;
+        }
+        if self.equity.snapshots == 0 {
+            self.realise_early(deal, sum);
             return;
         }
         if self.equity.last_deal.is_some_and(|last| deal.deal <= last) {
@@ -272,6 +276,14 @@ impl Account {
         self.revalue_exposed();
         self.watch_ages(ctx);
         self.refresh_all();
+    }
+
+    /// A closing deal before the first snapshot moves nothing but the results of scopes whose reference was loaded: the
+    /// snapshot to come contains its money, and no longer its position.
+    fn realise_early(&mut self, deal: &Deal, sum: i128) {
+        if self.day.reference.is_some() && deal.entry != Entry::In {
+            self.realise(deal.symbol, deal.magic.unwrap_or(0), sum);
+        }
     }
 
     fn open(&mut self, deal: &Deal, volume: i64, points: i64) {
@@ -329,20 +341,25 @@ impl Account {
         }
     }
 
-    /// Takes a transfer or another booking.
+    /// Takes a transfer or another booking. One before the first snapshot counts against the references that were
+    /// loaded; the snapshot to come contains its money.
     pub fn on_transfer(&mut self, kind: &str, amount: Amount) {
         let Some(amount) = money(amount) else { return };
-        if self.equity.snapshots == 0 {
-            return;
+        let is_early = self.equity.snapshots == 0;
+        if !is_early {
+            self.equity.anchor = self.equity.anchor.saturating_add(amount);
+            self.equity.balance = self.equity.balance.saturating_add(amount);
         }
-        self.equity.anchor = self.equity.anchor.saturating_add(amount);
-        self.equity.balance = self.equity.balance.saturating_add(amount);
         if TRANSFER_KINDS.contains(&kind) {
-            self.day.transfers = self.day.transfers.saturating_add(amount);
-            if let Some(earlier) = &mut self.earlier_day {
-                earlier.transfers = earlier.transfers.saturating_add(amount);
+            let earlier = self.earlier_day.as_mut();
+            for day in earlier.into_iter().chain([&mut self.day]) {
+                if !is_early || day.reference.is_some() {
+                    day.transfers = day.transfers.saturating_add(amount);
+                }
             }
-            self.peak.transfers = self.peak.transfers.saturating_add(amount);
+            if !is_early || self.peak.peak.is_some() {
+                self.peak.transfers = self.peak.transfers.saturating_add(amount);
+            }
         }
         self.step.is_dirty = true;
     }

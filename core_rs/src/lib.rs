@@ -5,6 +5,7 @@
 
 pub mod account;
 mod age;
+pub mod baselines;
 mod batch;
 pub mod book;
 pub mod calendar;

@@ -1,4 +1,5 @@
-//! What survives a restart: references, peaks, transfers, scopes and baselines, as JSON with their provenance.
+//! What survives a restart: references, peaks, transfers and scopes, as JSON with their provenance.
+//! The learned spreads do too, each symbol on its own (`baselines`).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,6 @@ use crate::day::{Day, Peak};
 use crate::decimal::{Decimal, format_scaled};
 use crate::engine::Engine;
 use crate::error::CoreError;
-use crate::names::Names;
 use crate::types::Now;
 
 const VERSION: u32 = 1;
@@ -19,7 +19,6 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct File {
     version: u32,
-    saved_ns: i64,
     accounts: BTreeMap<String, StoredAccount>,
 }
 
@@ -31,8 +30,6 @@ struct StoredAccount {
     scopes: BTreeMap<String, StoredScope>,
     #[serde(default)]
     last_rollover_ns: Option<i64>,
-    #[serde(default)]
-    baselines: BTreeMap<String, Vec<(i64, i64)>>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -58,16 +55,10 @@ impl Engine {
         let accounts = self
             .accounts
             .iter()
-            .map(|account| {
-                (
-                    account.config.id.clone(),
-                    account.store(&self.names, self.now),
-                )
-            })
+            .map(|account| (account.config.id.clone(), account.store()))
             .collect();
         let file = File {
             version: VERSION,
-            saved_ns: self.now.wall_ns,
             accounts,
         };
         serde_json::to_vec(&file).map_err(|error| CoreError::State(error.to_string()))
@@ -106,7 +97,7 @@ impl Engine {
         };
         for account in &mut self.accounts {
             if let Some(stored) = file.accounts.get(&account.config.id) {
-                account.restore(stored, &self.names, now);
+                account.restore(stored, now);
             }
         }
     }
@@ -145,7 +136,7 @@ fn fine_text(fine: i128) -> String {
 }
 
 impl Account {
-    fn store(&self, names: &Names, now: Now) -> StoredAccount {
+    fn store(&self) -> StoredAccount {
         let digits = self.config.currency_digits;
         let reference = |value: Option<i128>, transfers: i128, taken_ns: i64, provenance: &str| {
             value.map(|value| StoredReference {
@@ -167,25 +158,15 @@ impl Account {
                 },
             ))
         });
-        let baselines = (0u32..).zip(&self.symbols).filter_map(|(id, symbol)| {
-            let window = symbol.spread.window();
-            let samples: Vec<(i64, i64)> = window
-                .samples()
-                .into_iter()
-                .map(|(at, spread)| (now.wall_at(at), spread))
-                .collect();
-            (!samples.is_empty()).then(|| (names.name(id).to_string(), samples))
-        });
         StoredAccount {
             day: reference(day.reference, day.transfers, day.taken_ns, &day.provenance),
             peak: reference(peak.peak, peak.transfers, peak.taken_ns, &peak.provenance),
             scopes: scopes.collect(),
             last_rollover_ns: (self.last_rollover != i64::MIN).then_some(self.last_rollover),
-            baselines: baselines.collect(),
         }
     }
 
-    fn restore(&mut self, stored: &StoredAccount, names: &Names, now: Now) {
+    fn restore(&mut self, stored: &StoredAccount, now: Now) {
         let digits = self.config.currency_digits;
         if let Some(peak) = &stored.peak {
             self.peak = Peak {
@@ -210,22 +191,6 @@ impl Account {
                 scope.realised = scaled(&known.realised, FINE_SCALE);
             }
         }
-        for (name, samples) in &stored.baselines {
-            let id = names.lookup(name.as_bytes());
-            let limits = &self.config.limits;
-            if let Some(symbol) = usize::try_from(id)
-                .ok()
-                .and_then(|at| self.symbols.get_mut(at))
-            {
-                let fresh = samples
-                    .iter()
-                    .map(|(at, spread)| (now.boot_at(*at), *spread));
-                let oldest = now.boot_ns.saturating_sub(limits.spread_window_ns);
-                let kept = fresh.filter(|(at, _)| *at > oldest && *at <= now.boot_ns);
-                symbol.spread.restore(kept, limits);
-            }
-        }
-        self.refresh_all();
     }
 
     /// A reference of a day that has ended since must be told anew; it is never guessed from the present.

@@ -190,27 +190,41 @@ impl Account {
 
     /// Returns a scope's result in minor units.
     fn scope_result(&self, at: usize) -> i128 {
+        if self.is_trusted() {
+            return self.scope_marked(at);
+        }
+        let reported = self.scopes.get(at).map_or(0, |scope| {
+            scope
+                .realised_reported
+                .saturating_add(scope.floating_reported)
+        });
+        to_minor(reported, self.config.currency_digits)
+    }
+
+    /// Returns a scope's result at the last accepted prices, in minor units.
+    fn scope_marked(&self, at: usize) -> i128 {
         let Some(scope) = self.scopes.get(at) else {
             return 0;
         };
-        let digits = self.config.currency_digits;
-        if !self.is_trusted() {
-            return to_minor(
-                scope
-                    .realised_reported
-                    .saturating_add(scope.floating_reported),
-                digits,
-            );
-        }
         let mut total = scope.realised.saturating_add(scope.carried);
         for (symbol, sums) in &scope.cells {
             total = total.saturating_add(self.value_of(*symbol, sums).unwrap_or(0));
         }
-        to_minor(total, digits)
+        to_minor(total, self.config.currency_digits)
     }
 
     /// Reads a scope's limit; `None` until the day's reference is known.
     pub fn scope_reading(&self, at: usize) -> Option<(usize, Reading)> {
+        let reading = self.read_scope(at, self.scope_result(at))?;
+        Some((self.scopes.get(at)?.loss, reading))
+    }
+
+    /// Reads a scope's limit at the last accepted prices, trusted or not.
+    pub fn scope_reading_marked(&self, at: usize) -> Option<Reading> {
+        self.read_scope(at, self.scope_marked(at))
+    }
+
+    fn read_scope(&self, at: usize, result: i128) -> Option<Reading> {
         let scope = self.scopes.get(at)?;
         let reference = self.day.reference?;
         let limit = &self.losses.get(scope.loss)?.owner().limit;
@@ -219,16 +233,12 @@ impl Account {
         } else {
             reference
         };
-        let loss = scope.at_reference.saturating_sub(self.scope_result(at));
-        let breach = base <= 0 || exceeds(loss, base, limit, 100);
-        Some((
-            scope.loss,
-            Reading {
-                loss,
-                base,
-                reference,
-                breach,
-            },
-        ))
+        let loss = scope.at_reference.saturating_sub(result);
+        Some(Reading {
+            loss,
+            base,
+            reference,
+            breach: base <= 0 || exceeds(loss, base, limit, 100),
+        })
     }
 }

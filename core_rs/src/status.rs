@@ -10,6 +10,7 @@ use crate::decimal::{Decimal, div_ceil, format_scaled, pow10};
 use crate::decision::{ratio_text, seconds_text};
 use crate::engine::Engine;
 use crate::names::Names;
+use crate::triggers::loss::LossTrigger;
 use crate::triggers::price_input::{BadCause, Quote};
 use crate::types::{Now, Status, Trigger};
 
@@ -130,16 +131,19 @@ fn limit(value: Option<&str>, threshold: &str) -> Value {
     json!({ "value": value, "threshold": threshold, "distance": distance })
 }
 
+fn limit_name(loss: &LossTrigger) -> String {
+    let owner = loss.owner();
+    match owner.scope.as_str() {
+        "account" => owner.trigger.name().to_string(),
+        scope => format!("{} {scope}", owner.trigger.name()),
+    }
+}
+
 fn limits(account: &mut Account, now: Now) -> Value {
     let mut map = Map::new();
     let known = account.equity.snapshots > 0;
     for (loss, reading) in account.losses.iter().zip(account.readings()) {
-        let owner = loss.owner();
-        let name = if owner.scope == "account" {
-            owner.trigger.name().to_string()
-        } else {
-            format!("{} {}", owner.trigger.name(), owner.scope)
-        };
+        let (owner, name) = (loss.owner(), limit_name(loss));
         let value = reading
             .filter(|_| known)
             .and_then(|reading| ratio_text(reading.loss, reading.base));
@@ -194,24 +198,44 @@ fn sources(account: &mut Account, now: Now) -> Value {
     Value::Array(rows.collect())
 }
 
+/// Returns the price of a symbol at which each loss limit breaks that looks at positions of it, its spread as it
+/// is: its bid where more is bought than sold, else its ask. `None` without positions.
+fn what_would_trip(account: &mut Account, id: u32) -> Option<Value> {
+    let (net, digits) = account.symbol(id).map(|symbol| {
+        let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
+        (symbol.hot.sums.net_volume(), digits)
+    })?;
+    account.sums_under(id, 0)?;
+    let mut map = Map::new();
+    map.insert("side".into(), json!(if net > 0 { "bid" } else { "ask" }));
+    for which in 0..account.losses.len() {
+        let (Some(loss), Some(_)) = (account.losses.get(which), account.sums_under(id, which))
+        else {
+            continue;
+        };
+        let name = limit_name(loss);
+        let price = account.trip(id, which).map(|trip| {
+            let points = if net > 0 {
+                trip.quote.bid
+            } else {
+                trip.quote.ask
+            };
+            format_scaled(i128::from(points), digits)
+        });
+        map.insert(name, json!(price));
+    }
+    Some(Value::Object(map))
+}
+
 fn symbols(account: &mut Account, names: &Names) -> Value {
     let mut rows = Vec::new();
     for id in 0..u32::try_from(account.symbols.len()).unwrap_or(0) {
-        let is_exposed = account
-            .symbol(id)
-            .is_some_and(|symbol| !symbol.hot.sums.is_empty());
-        let trips = if is_exposed {
-            [account.trip(id, 0), account.trip(id, 1)]
-        } else {
-            [None, None]
-        };
+        let trips = what_would_trip(account, id);
         let Some(symbol) = account.symbol(id) else {
             continue;
         };
         let digits = symbol.facts.as_ref().map_or(0, |facts| facts.digits);
         let price = |points: i64| format_scaled(i128::from(points), digits);
-        let is_long = symbol.hot.sums.net_volume() > 0;
-        let side = |quote: Quote| price(if is_long { quote.bid } else { quote.ask });
         let bad: Map<String, Value> = BadCause::ALL
             .iter()
             .zip(symbol.bad)
@@ -230,11 +254,7 @@ fn symbols(account: &mut Account, names: &Names) -> Value {
             "stale": symbol.is_stale,
             "suspect": symbol.suspect.is_some(),
             "bad": bad,
-            "what_would_trip": is_exposed.then(|| json!({
-                "side": if is_long { "bid" } else { "ask" },
-                "daily_loss": trips[0].map(|trip| side(trip.quote)),
-                "total_drawdown": trips[1].map(|trip| side(trip.quote)),
-            })),
+            "what_would_trip": trips,
         }));
     }
     Value::Array(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -17,10 +17,11 @@ from edgeguard.cli.locate import find_config
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.config.load import load_config
 from edgeguard.config.model import Config, Limits
-from edgeguard.errors import UsageError
+from edgeguard.errors import InputError, UsageError
 from edgeguard.ticks.learn import (
     PROFILE_VERSION,
     SAMPLES_MIN_DEFAULT,
+    LearnedSymbol,
     Learner,
     Profile,
     Rules,
@@ -86,9 +87,11 @@ def learn_spreads(  # noqa: PLR0917 - click hands every option over by its name
         for spec in parsed
     }
     _learn(learners, parsed)
+    learned = {name: learners[name].learned() for name in sorted(learners)}
+    _refuse_nothing(learned)
     profile = Profile(
         version=PROFILE_VERSION,
-        symbols={name: learners[name].learned() for name in sorted(learners)},
+        symbols=learned,
         learned_by=f"edgeguard {edgeguard.__version__}",
         samples_min=min_samples,
         zone=zone,
@@ -98,6 +101,7 @@ def learn_spreads(  # noqa: PLR0917 - click hands every option over by its name
     if plot is not None:
         spreads = {name: learner.spreads for name, learner in learners.items()}
         save_plot(plot, panels_of(profile.symbols, spreads, Fraction(limits.spread_multiple)))
+        click.echo(f"wrote {plot}", err=True)
 
 
 def _config(where: Where) -> Config | None:
@@ -131,6 +135,14 @@ def _learn(learners: dict[str, Learner], specs: Iterable[TickSpec]) -> None:
         for spec in specs:
             file = open_ticks(spec)
             learners[spec.symbol].add_file(spec, file, start(file.name, rows_in(spec, file)))
+
+
+def _refuse_nothing(learned: Mapping[str, LearnedSymbol]) -> None:
+    """Refuse to write what would look like a profile and was learned from no tick at all."""
+    for name, one in learned.items():
+        if one.ticks == 0:
+            bad = sum(one.bad.values())
+            raise InputError(f"{name}'s files must hold good ticks, held none ({bad} bad)")
 
 
 @contextmanager
@@ -170,5 +182,7 @@ def _summarise(profile: Profile, output: Path) -> None:
         line = f"{name}: {learned.ticks} ticks, {bad} bad, {len(known)} of {BUCKETS} quarter hours"
         if known:
             line += f", normal {min(known)} to {max(known)} points"
+        else:
+            line += f": none has {profile.samples_min} ticks, so it tells no normal"
         click.echo(line, err=True)
     click.echo(f"wrote {output}", err=True)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 Document = Mapping[str, Any]
+_ACCOUNT_LIMITS = ("daily_loss", "total_drawdown")
 
 
 def inputs(account: Document) -> Iterator[Table]:
@@ -23,14 +24,20 @@ def inputs(account: Document) -> Iterator[Table]:
 
 
 def _trips(rows: list[Document]) -> Table:
-    """Show at which price of a symbol each loss limit breaks, all else unchanged."""
-    limits = [key for key in rows[0]["what_would_trip"] if key != "side"]
-    table = _table("would trip", "side", "now", *limits)
+    """Show at which price of a symbol each loss limit breaks, all else unchanged.
+
+    The limits of a strategy or a symbol stand in rows of their own below the symbol's.
+    """
+    table = _table("would trip", "side", "now", *_ACCOUNT_LIMITS)
     for row in rows:
-        trips = row["what_would_trip"]
-        side = trips["side"]
-        prices = (trips.get(limit) or "never" for limit in limits)
+        trips: dict[str, str | None] = row["what_would_trip"]
+        side = row["what_would_trip"]["side"]
+        prices = (trips.get(limit) or "never" for limit in _ACCOUNT_LIMITS)
         table.add_row(row["name"], side, row.get(side) or "-", *prices)
+        for limit, price in trips.items():
+            _, _, scope = limit.partition(" ")
+            if scope:
+                table.add_row(f"  {scope}", "", "", price or "never", "-")
     return table
 
 

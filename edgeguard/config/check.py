@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from edgeguard.clock import NS_PER_MS, NS_PER_S
 from edgeguard.config.check_keys import key_violations, repeated
 from edgeguard.config.model import AccountConfig, Config, FeedConfig, SymbolConfig
 
@@ -13,6 +14,11 @@ PAPER: Final = "paper"
 """The terminal of a simulated account."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """Addresses at which only this machine can call."""
+MS_PER_S: Final = NS_PER_S // NS_PER_MS
+ACCOUNTS_MAX: Final = 256
+"""Accounts of one guard, which the engine goes through at every deadline."""
+SAMPLES_MAX: Final = 4_000_000
+"""Spread samples of one symbol's window, which the engine keeps in memory."""
 LEASE_BEATS_MIN: Final = 4
 """Heartbeats in one lease: three may be late or lost before a gate closes."""
 
@@ -43,6 +49,8 @@ def is_live(config: Config) -> bool:
 def _required_lists(config: Config) -> Iterator[str]:
     if not config.account:
         yield "account must have at least one [[account]], had none"
+    if len(config.account) > ACCOUNTS_MAX:
+        yield f"account must have at most {ACCOUNTS_MAX} [[account]], had {len(config.account)}"
     if not config.symbol:
         yield "symbol must have at least one [[symbol]], had none"
 
@@ -93,6 +101,13 @@ def _accounts(config: Config) -> Iterator[str]:
             yield (
                 f"{where}.limits.spread_clear_multiple must be at most spread_multiple = "
                 f"{limits.spread_multiple}, was {limits.spread_clear_multiple}"
+            )
+        samples = Decimal(limits.spread_window_s) * MS_PER_S // limits.spread_sample_ms
+        if samples > SAMPLES_MAX:
+            yield (
+                f"{where}.limits.spread_sample_ms must be so long that spread_window_s = "
+                f"{limits.spread_window_s} holds at most {SAMPLES_MAX} samples, "
+                f"was {limits.spread_sample_ms}"
             )
 
 

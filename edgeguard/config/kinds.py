@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final, cast
 
 NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 """A decimal as text: digits, at most one point with digits on both sides, a short exponent."""
 DIGITS_MAX: Final = 28
 """Digits of a decimal: what fits 96 bits, so that the engine compares it exactly."""
+
+_WIDE: Final = Context(prec=100)
 
 Value = str | int | bool | tuple[str | int, ...]
 """What a checked key holds."""
@@ -46,6 +48,8 @@ class Number:
     integer: bool = False
     low_open: bool = False
     high_open: bool = False
+    places: int = DIGITS_MAX
+    """Digits after the point at most."""
 
     def interval(self) -> str:
         """Return the range as it is written in mathematics, e.g. ``in (0, 1)``."""
@@ -67,6 +71,8 @@ class Number:
             raise Unfit(self.interval())
         if len(number.as_tuple().digits) > DIGITS_MAX:
             raise Unfit(f"have at most {DIGITS_MAX} digits")
+        if number != number.quantize(Decimal(1).scaleb(-self.places), context=_WIDE):
+            raise Unfit(f"have at most {self.places} digits after the point")
         return int(text) if self.integer else text
 
     def _holds(self, number: Decimal) -> bool:

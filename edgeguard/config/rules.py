@@ -25,9 +25,11 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 
 def _is_zone(text: str) -> bool:
+    if text == "localtime":  # a file of the host, not a zone: the engine's calendar reads none
+        return False
     try:
         ZoneInfo(text)
-    except (OSError, ValueError):  # unknown, empty, or no plain name
+    except (KeyError, OSError, ValueError):  # unknown, a folder of zones, or no plain name
         return False
     return True
 
@@ -104,7 +106,7 @@ def _choice(literal: object) -> Choice:
     return Choice(get_args(literal))
 
 
-_SECONDS = Number("0", "604800", "seconds", low_open=True)
+_SECONDS = Number("0", "604800", "seconds", low_open=True, places=9)
 _MONEY = Number("0", "1000000000000000", "account money", low_open=True)
 _PRICE = Number("0", "1000000000000", "price", low_open=True)
 
@@ -152,7 +154,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "confirm_ms": _whole("1", "60000", "milliseconds"),
         "spread_multiple": Number("1", "1000", "times the normal spread", low_open=True),
         "spread_clear_multiple": Number("0", "1000", "times the normal spread", low_open=True),
-        "spread_clear_s": Number("0", "604800", "seconds"),
+        "spread_clear_s": Number("0", "604800", "seconds", places=9),
         "spread_window_s": _SECONDS,
         "spread_sample_ms": _whole("1", "60000", "milliseconds"),
         "spread_samples_min": _whole("1", "1000000", "samples"),
@@ -170,7 +172,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
     model.SymbolConfig: {
         "name": _SYMBOL,
         "digits": _whole("0", "10", "digits after the point"),
-        "contract_size": Number("0", "1000000000", "units of one lot", low_open=True),
+        "contract_size": Number("0", "1000000000", "units of one lot", low_open=True, places=7),
         "calc_mode": _choice(model.CalcMode),
         "currency_base": _CURRENCY_OR_NONE,
         "currency_profit": _CURRENCY_OR_NONE,

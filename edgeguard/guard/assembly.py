@@ -16,6 +16,7 @@ from edgeguard.clock import NS_PER_MS, Clock
 from edgeguard.config.model import AccountConfig, Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import ConfigError, EdgeGuardError
+from edgeguard.guard import baselines
 from edgeguard.guard.accounts import (
     ACCOUNT,
     SNAPSHOT_GOOD,
@@ -73,6 +74,7 @@ def assemble(
     epoch = epoch_after(wall_ns, storage.remember())
     storage.begin_run(epoch)
     _load_references(engine, storage)
+    baselines.load(engine, storage, clock, config)
     pages = {account.id: _claim(account, config, paths, epoch) for account in config.account}
     template = LatchHalt("", ACCOUNT, new_halt_id(clock), wall_ns, "start", "START", "")
     verdict = judge_start(

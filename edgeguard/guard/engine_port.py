@@ -124,6 +124,16 @@ class EnginePort(Protocol):
         """Take back what survived."""
         ...
 
+    def baseline(self, account: str, symbol: str) -> bytes | None:
+        """Return a symbol's spread samples, None without any."""
+        ...
+
+    def load_baseline(
+        self, account: str, symbol: str, data: bytes, t_ns: int, boot_ns: int
+    ) -> None:
+        """Take a symbol's spread samples back."""
+        ...
+
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         """Suspend the engine-connection deadlines until then; never loss."""
         ...

@@ -24,6 +24,7 @@ from edgeguard.guard.accounts import (
     new_halt_id,
 )
 from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.baselines import Baselines, pairs_of
 from edgeguard.guard.brokers import BrokerLink
 from edgeguard.guard.control import Control
 from edgeguard.guard.heart import Heart
@@ -85,6 +86,8 @@ class Guard:
         self._restored = restored
         self._saved_references = b""
         self._is_distrusted = False
+        pairs = pairs_of(parts.config)
+        self.baselines = Baselines(parts.engine, parts.storage, parts.clock, pairs)
         self._pumps = PumpSet(loop, fatal)
         self._context = make_context()
         try:
@@ -197,6 +200,7 @@ class Guard:
                 topic = f"state.{account.id}".encode()
                 self._publisher.send_multipart((topic, encode(beat)), zmq.DONTWAIT)
         self.save_references()
+        self.baselines.save_at_end()
 
     def shut(self, *, is_clean: bool) -> bool:
         """Write the latch for the last time and let go of everything.

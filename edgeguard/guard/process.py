@@ -35,7 +35,8 @@ from edgeguard.guard.notify import SystemdNotifier
 STEP_S: Final = 0.01
 WATCH_S: Final = 0.05
 SECOND_S: Final = 1.0
-REFERENCES_S: Final = 5.0
+REFERENCES_S: Final = 0.5
+"""A kill forgets no more of the transfers than came within it."""
 GC_THRESHOLDS: Final = (50_000, 20, 1_000)
 """Young collections stay; full ones, which stall for 100 ms on a large heap, are rare."""
 
@@ -154,6 +155,7 @@ class _Process:
             self._every(self._base.config.guard.heartbeat_ms / 1000, guard.heart.beat)
             self._every(SECOND_S, guard.heart.second)
             self._every(REFERENCES_S, guard.save_references)
+            self._every(SECOND_S, guard.baselines.save_next)
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)

@@ -132,10 +132,17 @@ class Storage:
 
     def read_references(self) -> bytes | None:
         """Return the engine's references as last saved; before `start` only."""
+        return self._read(REFERENCES_KEY)
+
+    def read_baseline(self, account: str, symbol: str) -> bytes | None:
+        """Return a symbol's spread samples as last saved; before `start` only."""
+        return self._read(_baseline_key(account, symbol))
+
+    def _read(self, key: str) -> bytes | None:
         if self.journal is None:
             return None
         try:
-            return self.journal.state(REFERENCES_KEY)
+            return self.journal.state(key)
         except StorageError as error:
             self.faults.append(str(error))
             return None
@@ -181,6 +188,11 @@ class Storage:
         if self.journal is not None:
             self.journal.set_state(REFERENCES_KEY, data)
 
+    def save_baseline(self, account: str, symbol: str, data: bytes) -> None:
+        """Queue a symbol's spread samples."""
+        if self.journal is not None:
+            self.journal.set_state(_baseline_key(account, symbol), data)
+
     def close(self) -> bool:
         """Write what is queued and close; return whether all of it is on disk."""
         is_latch_done = self._latch is None or self._latch.close(CLOSE_S)
@@ -214,6 +226,10 @@ class Storage:
         except StorageError as error:
             faults.append(str(error))
             return None
+
+
+def _baseline_key(account: str, symbol: str) -> str:
+    return f"baseline/{account}/{symbol}"
 
 
 class Copies(msgspec.Struct):

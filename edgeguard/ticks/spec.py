@@ -59,7 +59,7 @@ def parse_spec(text: str) -> TickSpec:
     symbol, _, path = rest.partition(":")
     kinds = get_args(TickKind)
     if kind not in kinds or not symbol or not path:
-        msg = f"--ticks must be KIND:SYMBOL:PATH with KIND one of {', '.join(kinds)}, was {text}"
+        msg = f"SPEC must be KIND:SYMBOL:PATH with KIND one of {', '.join(kinds)}, was {text}"
         raise UsageError(msg)
     return TickSpec(cast(TickKind, kind), symbol, Path(path))
 

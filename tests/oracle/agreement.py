@@ -18,6 +18,7 @@ from tests.oracle.tapes import Case, make_case
 CONTEXT_LINES = 3
 CHUNK = 20
 SHOWN = 5
+PROGRESS = 1_000
 
 
 @dataclass
@@ -122,8 +123,17 @@ def main(arguments: list[str] | None = None) -> int:
     total = Tally()
     for tally in _tallies(options):
         total.add(tally)
+        _tell(total, tally)
     _print(total, time.perf_counter() - started)
     return 1 if total.disagreements else 0
+
+
+def _tell(total: Tally, latest: Tally) -> None:
+    """Say on stderr what a long run has come to so far, and each disagreement when it is found."""
+    rows = list(latest.disagreements)
+    if rows or total.tapes % PROGRESS == 0:
+        rows.append(f"{total.tapes} tapes, disagreements {len(total.disagreements)}")
+    sys.stderr.write("".join(f"{row}\n" for row in rows))
 
 
 def _tallies(options: argparse.Namespace) -> Iterator[Tally]:

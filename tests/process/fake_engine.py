@@ -118,6 +118,14 @@ class FakeEngine:
         json.loads(data)
         self._references = data
 
+    def baseline(self, account: str, symbol: str) -> bytes | None:
+        return None
+
+    def load_baseline(
+        self, account: str, symbol: str, data: bytes, t_ns: int, boot_ns: int
+    ) -> None:
+        return
+
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         return
 

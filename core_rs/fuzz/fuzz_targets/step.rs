@@ -61,6 +61,7 @@ fuzz_target!(|data: &[u8]| {
             1 => drop(engine.load_references(payload)),
             2 => drop(engine.resume("A", now, Origin::default())),
             3 => check(&mut engine),
+            31 => drop(engine.load_baseline("A", "EURUSD", payload, now)),
             _ => {
                 if let Ok(flags) = engine.on_frame(payload, now, Origin::default()) {
                     assert_eq!(flags.0 & !KNOWN, 0);
@@ -83,6 +84,11 @@ fn check(engine: &mut Engine) {
             .expect("the configuration is right");
         again
             .load_references(&stored)
+            .expect("what was stored can be taken back");
+    }
+    if let Ok(Some(stored)) = engine.baseline("A", "EURUSD") {
+        engine
+            .load_baseline("A", "EURUSD", &stored, Now::default())
             .expect("what was stored can be taken back");
     }
 }

@@ -58,7 +58,7 @@ fn parse_limits(prefix: &str, file: &FileLimits, faults: &mut Faults) -> Limits 
     let window = faults.seconds(&name("spread_window_s"), &file.spread_window_s);
     let sample = faults.milliseconds(&name("spread_sample_ms"), file.spread_sample_ms);
     if sample < NS_PER_MS
-        || window < NS_PER_MS
+        || window < 1
         || window
             .checked_div(sample)
             .is_none_or(|count| count > SAMPLES_MAX)
@@ -102,7 +102,7 @@ fn parse_limits(prefix: &str, file: &FileLimits, faults: &mut Faults) -> Limits 
         errors_per_minute: faults.count(
             &name("errors_per_minute"),
             file.errors_per_minute,
-            100_000,
+            1_000_000,
         ),
         errors_text: file.errors_per_minute.to_string(),
         confirm_reported: choice(faults, &name("confirm"), &file.confirm, &CONFIRMS),

@@ -86,7 +86,7 @@ def test_all_violations_come_on_stderr_with_exit_3(
         (["broker", "--config", "none.toml"], 3, "must be readable"),
         (["demo", "--trigger", "bad_luck"], 2, "bad_luck"),
         (["demo", "--trigger", "error_rate", "--ticks", "x"], 2, "--ticks shows a loss limit"),
-        (["demo", "--ticks", "x"], 2, "--ticks must be KIND:SYMBOL:PATH"),
+        (["demo", "--ticks", "x"], 2, "SPEC must be KIND:SYMBOL:PATH"),
         (["demo", "--ticks", "oanda:USDJPY:x.zip"], 2, "the demo knows the symbols"),
         (["demo", "--ticks", "oanda:XAUUSD:x_20140502.zip"], 6, "must be a readable tick file"),
     ],

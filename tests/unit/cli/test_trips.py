@@ -34,13 +34,33 @@ digits = 5
 [[symbol]]
 name = "USDJPY"
 digits = 3
+[symbol.limits]
+daily_loss = "0.01"
+[[strategy]]
+name = "trend"
+magic = [101]
+[strategy.limits]
+daily_loss = "0.005"
+[[strategy]]
+name = "idle"
+magic = [102]
+[strategy.limits]
+daily_loss = "0.001"
 """
-BOOKS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "long": (("EURUSD", "buy", "2.00", "1.10000"),),
-    "short": (("EURUSD", "sell", "2.00", "1.10010"),),
-    "netted": (("EURUSD", "buy", "3.00", "1.10000"), ("EURUSD", "sell", "1.00", "1.10010")),
-    "converted": (("USDJPY", "sell", "1.00", "110.012"), ("EURUSD", "buy", "0.10", "1.10000")),
+EURUSD_LONG, EURUSD_SHORT = ("EURUSD", "buy", "1.10000"), ("EURUSD", "sell", "1.10010")
+USDJPY_SHORT = ("USDJPY", "sell", "110.012")
+BOOKS: dict[str, tuple[tuple[tuple[str, str, str], str, int], ...]] = {
+    "long": ((EURUSD_LONG, "2.00", 0),),
+    "short": ((EURUSD_SHORT, "2.00", 0),),
+    "netted": ((EURUSD_LONG, "3.00", 0), (EURUSD_SHORT, "1.00", 0)),
+    "converted": ((USDJPY_SHORT, "1.00", 0), (EURUSD_LONG, "0.10", 0)),
+    "a strategy's share": ((EURUSD_LONG, "2.00", 0), (EURUSD_LONG, "0.70", 101)),
+    "a strategy against the account": ((EURUSD_LONG, "2.00", 0), (EURUSD_SHORT, "0.70", 101)),
+    "a strategy in two symbols": ((EURUSD_LONG, "0.30", 101), (USDJPY_SHORT, "0.40", 101)),
 }
+"""Symbol, side and present price; lots; magic number."""
+OWN = ("daily_loss strategy:trend", "daily_loss symbol:USDJPY")
+"""The limits of the scopes that some book has positions of."""
 Json = dict[str, Any]
 
 
@@ -60,8 +80,8 @@ def held(book: str) -> Engine:
         msgspec.json.encode(parse_config(CONFIG.encode(), Path("c"))), "hash", live=False
     )
     positions = tuple(
-        messages.Position(n, n, symbol, side, volume, price, price, "0.00", "0.00")  # type: ignore[arg-type]
-        for n, (symbol, side, volume, price) in enumerate(BOOKS[book], 1)
+        messages.Position(n, n, symbol, side, volume, price, price, "0.00", "0.00", magic)  # type: ignore[arg-type]
+        for n, ((symbol, side, price), volume, magic) in enumerate(BOOKS[book], 1)
     )
     snapshot = messages.AccountSnapshot(
         "A", "terminal", 1, None, START_NS, "100000.00", "100000.00", "0", "0", positions
@@ -77,31 +97,43 @@ def symbols(engine: Engine) -> dict[str, Json]:
 
 
 def moved(row: Json, price: str, less: int) -> tuple[str, str, str]:
-    """Return a quote whose judged side stands at `price`, `less` points nearer to the present."""
+    """Return a quote whose `side` stands at `price`, `less` points nearer to the present."""
     digits, side = row["digits"], row["what_would_trip"]["side"]
     unit = 10**digits
-    target = round(float(price) * unit) + (less if side == "bid" else -less)
+    target, present = round(float(price) * unit), round(float(row[side]) * unit)
+    target += less if target < present else -less
     spread = row["spread"]
     bid = target if side == "bid" else target - spread
     return (row["name"], f"{bid / unit:.{digits}f}", f"{(bid + spread) / unit:.{digits}f}")
 
 
 @pytest.mark.parametrize("book", BOOKS)
-@pytest.mark.parametrize("limit", ["daily_loss", "total_drawdown"])
+@pytest.mark.parametrize("limit", ["daily_loss", "total_drawdown", *OWN])
 def test_the_price_breaks_the_limit_and_one_point_less_does_not(book: str, limit: str) -> None:
     """For every symbol with positions, all else unchanged; asking changes nothing."""
+    trigger, _, scope = limit.partition(" ")
     for name, row in symbols(held(book)).items():
-        if row["what_would_trip"] is None:
-            continue
-        price = row["what_would_trip"][limit]
+        trips: Json | None = row["what_would_trip"]
+        price = trips.get(limit) if trips is not None else None
         if price is None:
             continue
         for less, is_halted in ((1, False), (0, True)):
             engine = held(book)
             symbols(engine)
             give(engine, ticks(moved(symbols(engine)[name], price, less)), 2)
-            halts = [d.trigger for d in engine.take_decisions() if d.action == "halt"]
-            assert (limit in halts) == is_halted, (name, price, less)
+            halts = [(d.trigger, d.scope) for d in engine.take_decisions() if d.action == "halt"]
+            assert ((trigger, scope or "account") in halts) == is_halted, (name, price, less)
+
+
+def test_a_scopes_limit_is_told_where_it_has_positions_and_nowhere_else() -> None:
+    """Also where it stands against the account: then its price lies on the other side."""
+    long = symbols(held("long"))["EURUSD"]["what_would_trip"]
+    assert set(long) == {"side", "daily_loss", "total_drawdown"}
+    both = symbols(held("a strategy in two symbols"))
+    assert all(both["USDJPY"]["what_would_trip"][limit] for limit in OWN)
+    assert set(both["EURUSD"]["what_would_trip"]) & set(OWN) == {OWN[0]}
+    against = symbols(held("a strategy against the account"))["EURUSD"]["what_would_trip"]
+    assert float(against["daily_loss"]) < 1.1 < float(against[OWN[0]])
 
 
 def shown(account: Json) -> str:
@@ -117,6 +149,14 @@ def test_status_shows_where_each_limit_breaks() -> None:
     head, row, _ = text.split("\n")
     assert " ".join(head.split()) == "would trip side now daily_loss total_drawdown"
     assert " ".join(row.split()) == "EURUSD bid 1.10000 1.08499 1.06999"
+
+
+def test_status_shows_the_limits_of_scopes_below_the_symbols() -> None:
+    """Under the same name as the limit, at the prices of the same side."""
+    text = shown(json.loads(held("a strategy's share").status())["accounts"][0])
+    rows = [" ".join(row.split()) for row in text.split("\n")]
+    assert rows[1].startswith("EURUSD bid 1.10000 1.0")
+    assert rows[2] == "strategy:trend 1.09285 -"
 
 
 def test_status_shows_bad_ticks_by_cause_and_symbol() -> None:

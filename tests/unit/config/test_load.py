@@ -67,6 +67,24 @@ def test_every_violation_is_told_at_once(tmp_path: Path) -> None:
         ("terminal", 'terminal = "mt4"', "must be paper, metatrader5 or mt5linux://HOST:PORT"),
         ("trade_mode", 'trade_mode = "play"', "must be one of demo, contest, real"),
         ("digits", "digits = 11", "symbol[0].digits must be in [0, 10], was 11"),
+        (
+            "daily_loss",
+            'rollover_zone = "Europe/Prag"',
+            "rollover_zone must be a known time zone such as America/New_York",
+        ),
+        ("daily_loss", 'rollover_zone = "Europe"', "must be a known time zone"),
+        ("daily_loss", 'rollover_zone = "../UTC"', "must be a known time zone"),
+        ("daily_loss", 'rollover_zone = "localtime"', "must be a known time zone"),
+        (
+            "digits",
+            'digits = 5\nsession = ["Mon 09:00-17:30 Europe/Nowhere"]',
+            "symbol[0].session[0] must be a window such as Mon 09:00-17:30 Europe/Berlin",
+        ),
+        (
+            "daily_loss",
+            'spread_window_s = "0.0000000001"',
+            "spread_window_s must have at most 9 digits after the point",
+        ),
         ("digits", "digits = 5.0", "symbol[0].digits must be a whole number, was 5.0"),
         ("name", 'name = "EUR USD"', "symbol[0].name must be 1 to 63 visible characters"),
     ],
@@ -101,6 +119,11 @@ def test_a_key_out_of_range_is_named(tmp_path: Path, key: str, line: str, words:
         ("[[paper.quotes]]\nsymbol='EURUSD'\nbid='2'\nask='1'", "bid must be at most ask = 1"),
         ("[[environment]]\nname='e'", "environment[0].config must be given"),
         ("guard = 3", "guard must be a known key"),
+        (
+            "[[account]]\nid='B'\n[account.limits]\nspread_window_s=604800\nspread_sample_ms=1",
+            "account[1].limits.spread_sample_ms must be so long that spread_window_s = 604800",
+        ),
+        ("\n".join(f"[[account]]\nid='B{at}'" for at in range(256)), "had 257"),
     ],
 )
 def test_faults_between_keys_are_named(tmp_path: Path, extra: str, words: str) -> None:

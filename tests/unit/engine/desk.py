@@ -119,6 +119,23 @@ class Desk:
         head = self._head(messages.Transfer, "terminal")
         return self.send(messages.Transfer(**head, deal=None, kind=kind, amount=amount))
 
+    def fill(self, profit: str, *, deal: int = 11, position: int = 7, magic: int = 0) -> list[str]:
+        """Close one lot of a long position of EURUSD."""
+        head = self._head(messages.Fill, "terminal")
+        fill = messages.Fill(
+            **head,
+            deal=deal,
+            position=position,
+            symbol="EURUSD",
+            side="sell",
+            entry="out",
+            volume="1.00",
+            price="1.10000",
+            profit=profit,
+            magic=magic,
+        )
+        return self.send(fill)
+
     def error(self, order: int | None = None, seq: int | None = None) -> list[str]:
         head = self._head(messages.ErrorEvent, "engine", seq)
         return self.send(messages.ErrorEvent(**head, class_="reject", order=order))

@@ -1,5 +1,6 @@
 """What only a live engine does: holes, quiet feeds, clocks that jump, days that nobody watched."""
 
+import msgspec
 import pytest
 
 from edgeguard.engine import Engine, Flag
@@ -135,20 +136,80 @@ def test_a_restart_keeps_the_day_and_never_guesses_one_that_ended(
     for _ in range(10):
         before.wait(1)
         before.tick("1.10000", "1.10008")
-    stored = before.engine.references()
+    stored, samples = before.engine.references(), before.engine.baseline("A", "EURUSD")
+    assert samples is not None
     after = Desk()
     after.step_wall(hours * 3600)
     after.engine.load_references(stored)
+    after.engine.load_baseline("A", "EURUSD", samples, after.wall_ns, after.boot_ns)
     lines = after.account("98000.00")
     assert ("pause DAY_START_UNKNOWN" in lines) == (not is_known)
     assert after.status()["day"]["reference"] == ("100000.00" if is_known else None)
     assert after.status()["peak"]["value"] == "100000.00"
-    samples = after.status()["symbols"][0]["samples"]
-    assert samples == (10 if is_known else 0), "an hour's window keeps what is younger"
+    kept = after.status()["symbols"][0]["samples"]
+    assert kept == (10 if is_known else 0), "an hour's window keeps what is younger"
     if not is_known:
         lines = rebased(after)
         assert lines == ["release DAY_START_UNKNOWN_CLEARED"]
         assert after.status()["day"]["provenance"] == "history"
+
+
+def test_a_transfer_told_before_the_first_snapshot_counts_against_loaded_references() -> None:
+    """Neither a withdrawal that looks like a loss, nor a deposit that hides one."""
+    before = Desk()
+    before.account("100000.00")
+    after = Desk()
+    after.engine.load_references(before.engine.references())
+    assert after.transfer("-10000.00") == []
+    assert after.account("90000.00") == []
+    status = after.status()
+    assert status["equity_marked"] == "90000.00"
+    assert (status["day"]["transfers"], status["peak"]["transfers"]) == ("-10000.00", "-10000.00")
+    assert "halt DAILY_LOSS_EXCEEDS_MAX" in after.account("86999.99")
+
+
+def test_without_references_a_transfer_before_the_first_snapshot_is_part_of_it() -> None:
+    desk = Desk()
+    desk.transfer("-10000.00")
+    assert desk.account("90000.00") == ["halt TOTAL_DRAWDOWN_EXCEEDS_MAX"]
+    assert desk.status()["day"]["reference"] == "90000.00"
+    assert desk.status()["peak"]["transfers"] == "0.00"
+
+
+def test_a_deal_told_before_the_first_snapshot_counts_for_its_strategy() -> None:
+    """The snapshot that follows holds its money and not its position any more."""
+    rest = """
+[[symbol]]
+name = "EURUSD"
+digits = 5
+spread_normal_points = 10
+[[strategy]]
+name = "trend"
+magic = [101]
+[strategy.limits]
+daily_loss = "0.01"
+"""
+    before = Desk(rest=rest)
+    held = msgspec.structs.replace(long("1.10000"), magic=101)
+    before.account("100000.00", positions=(held,))
+    after = Desk(rest=rest)
+    after.engine.load_references(before.engine.references())
+    after.fill("-1000.01", magic=101)
+    assert after.account("98999.99") == ["halt DAILY_LOSS_EXCEEDS_MAX strategy:trend"]
+
+
+def test_a_stored_baseline_that_is_none_is_refused_and_a_strangers_is_left() -> None:
+    desk = Desk()
+    desk.tick("1.10000", "1.10008")
+    stored = desk.engine.baseline("A", "EURUSD")
+    assert stored is not None
+    assert desk.engine.baseline("A", "GBPUSD") is None
+    assert desk.engine.baseline("B", "EURUSD") is None
+    for data in (b"", b"{}", b"[]", stored[:-1], stored.replace(b'"version":1', b'"version":2')):
+        with pytest.raises(ValueError, match="baseline of EURUSD on A"):
+            desk.engine.load_baseline("A", "EURUSD", data, desk.wall_ns, desk.boot_ns)
+    desk.engine.load_baseline("A", "GBPUSD", stored, desk.wall_ns, desk.boot_ns)
+    assert desk.status()["symbols"][0]["samples"] == 1
 
 
 def rebased(desk: Desk) -> list[str]:

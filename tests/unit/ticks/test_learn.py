@@ -126,6 +126,17 @@ def test_a_quarter_hour_with_too_few_ticks_stays_empty(tmp_path: Path) -> None:
     assert symbol["samples"][3 * 96 + 80] == 2
 
 
+def test_files_without_a_good_tick_make_no_profile(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What knows nothing must not look as if it did."""
+    spec = oanda(tmp_path, "20140501", [(0, -3), (250, -3)])
+    output = tmp_path / "none.json"
+    assert run(["learn-spreads", "--digits", "5", "-o", str(output), spec]) == 6
+    assert "EURUSD's files must hold good ticks, held none (2 bad)" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_the_same_profile_pauses_where_it_should(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -146,7 +157,7 @@ def test_the_same_profile_pauses_where_it_should(
         (["--digits", "5", "oanda:EURUSD:x_20140501.zip"], 6, "must be a readable tick file"),
         (["--digits", "EURUSD=", "oanda:EURUSD:x_20140501.zip"], 2, "--digits must be N or"),
         (["--digits", "11", "oanda:EURUSD:x_20140501.zip"], 2, "--digits must be N or"),
-        (["--digits", "5", "nonsense"], 2, "--ticks must be KIND:SYMBOL:PATH"),
+        (["--digits", "5", "nonsense"], 2, "SPEC must be KIND:SYMBOL:PATH"),
         (["--config", "none.toml", "oanda:EURUSD:x_20140501.zip"], 3, "must be readable"),
     ],
 )
