@@ -4,6 +4,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    dead_code,
     reason = "a test says in its name what it claims"
 )]
 #![allow(

@@ -115,6 +115,23 @@ pub fn fill(seq: i64, deal: i64, position: i64, profit: i64) -> Vec<u8> {
     encode(&message)
 }
 
+/// A deal of any position: its number, position, symbol, side, entry, hundredths of a lot, price in points of five
+/// digits, and profit in cents.
+pub type Deal<'a> = (i64, i64, &'a str, &'a str, &'a str, i64, i64, i64);
+
+/// A deal of any position.
+pub fn deal((deal, position, symbol, side, entry, volume, price, profit): Deal<'_>) -> Vec<u8> {
+    let mut message = head(2, "terminal", 0);
+    message.extend([Wire::Int(deal), Wire::Int(position)]);
+    message.extend([symbol, side, entry].map(text));
+    message.push(text(&format!("{}.{:02}", volume / 100, volume % 100)));
+    message.push(text(&format!("{}.{:05}", price / 100_000, price % 100_000)));
+    let sign = if profit < 0 { "-" } else { "" };
+    let cents = profit.unsigned_abs();
+    message.push(text(&format!("{sign}{}.{:02}", cents / 100, cents % 100)));
+    encode(&message)
+}
+
 /// An error of an order; order 0 is none.
 pub fn error(seq: i64, order: i64) -> Vec<u8> {
     let mut message = head(4, "engine", seq);
