@@ -24,7 +24,7 @@ setup: $(BUILT)  ## install the locked dependencies and build the extension
 demo: $(BUILT)  ## break a limit on a paper account and watch it become flat
 	@$(BIN)/edgeguard demo $(ARGS)
 
-test: test-rust sim-guard test-python  ## run every test
+test: test-rust sim-guard sim-flatten test-python  ## run every test
 
 test-rust: $(BUILT)
 	cargo test --workspace --locked --quiet
@@ -55,6 +55,15 @@ soak: $(BUILT)  ## 20,000 ticks a second and no false close: make soak MINUTES=3
 TAPES := 2000
 agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]
 	$(BIN)/python -m tests.oracle.agreement --tapes $(TAPES) --jobs $$(nproc) --keep var/disagreements $(ARGS)
+
+.PHONY: sim-flatten kill9-worker
+sim-flatten: SEEDS ?= 2000
+sim-flatten: $(BUILT)  ## simulate the flattener under faults and kills, and plant bugs in it: make sim-flatten SEEDS=100000 [WITHIN=60, minutes]
+	$(BIN)/python -m tests.sim.flatten --seeds $(SEEDS) --minutes $(or $(WITHIN),inf) --plants 500
+
+kill9-worker: N ?= 1000
+kill9-worker: $(BUILT)  ## kill -9 the broker's real processes in the middle of flattens: make kill9-worker N=1000
+	$(BIN)/python -m tests.process.kill9_worker --kills $(N) $(ARGS)
 
 firings: $(BUILT)  ## how often each trigger fires on the shared real ticks (docs/TRIGGERS.md section 11)
 	$(BIN)/python -m benches.firings

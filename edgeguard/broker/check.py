@@ -17,6 +17,8 @@ from edgeguard.broker.session import ReadError, TerminalSession
 
 CHECK_DONE: Final = frozenset({0, c.TRADE_RETCODE_DONE})
 """What `order_check` answers to a request that would pass, by the vendor's page."""
+LISTED_MAX: Final = 100
+"""Positions that one answer names; it must fit into a message."""
 DEVIATIONS: Final = (20, 10_000)
 
 
@@ -35,12 +37,29 @@ class Item(msgspec.Struct, frozen=True):
     text: str
 
 
+class Unprotected(msgspec.Struct, frozen=True):
+    """A position without a stop loss at the broker: nothing closes it while EdgeGuard is dead."""
+
+    ticket: int
+    symbol: str
+    side: str
+    lots: float
+
+
 class Check(msgspec.Struct, frozen=True):
-    """The whole proof; `ok` only when every item is."""
+    """The whole proof; `ok` only when every item is.
+
+    `no_stop_loss` is what the broker itself would not close, the first `LISTED_MAX` of
+    `no_stop_loss_count`; None where positions cannot be read.
+    `before_ns` is when the proof before this one was made, None where this is the first.
+    """
 
     ok: bool
     t_ns: int
     items: tuple[Item, ...]
+    no_stop_loss: tuple[Unprotected, ...] | None = None
+    no_stop_loss_count: int | None = None
+    before_ns: int | None = None
 
 
 async def check(
@@ -61,14 +80,22 @@ async def check(
         wall_ns: the time of the proof.
     """
     items: list[Item] = []
+    bare: list[Unprotected] | None = None
     try:
         obs = await session.observe()
         items += _account_items(obs, identity)
         items += await _symbol_items(session, obs, symbols)
+        bare = [_unprotected(row) for row in obs.positions if row.sl <= 0]
     except ReadError as e:
         items.append(Item("terminal", ok=False, text=str(e)))
     items.append(Item("intent log", ok=not log_fault, text=log_fault or "written and synced"))
-    return Check(all(item.ok for item in items), wall_ns, tuple(items))
+    listed = None if bare is None else tuple(bare[:LISTED_MAX])
+    count = None if bare is None else len(bare)
+    return Check(all(item.ok for item in items), wall_ns, tuple(items), listed, count)
+
+
+def _unprotected(row: PositionRow) -> Unprotected:
+    return Unprotected(row.ticket, row.symbol, "sell" if row.type else "buy", row.volume)
 
 
 def _account_items(obs: Observation, identity: Identity) -> list[Item]:

@@ -28,19 +28,28 @@ LOADED: Final = 0
 """Id of the first frame: the terminal was loaded, or why not."""
 
 Rows = dict[object, object]
+SCALARS: Final = frozenset({bool, int, float, str, bytes, type(None)})
+"""Exact types that msgpack writes as they are."""
 
 
 def plain(value: object) -> object:
     """Return a terminal's value as dicts, lists and scalars: its structs by field name."""
+    # Rows of a thousand positions pass through here on every read: the common types go first.
+    if type(value) in SCALARS:
+        return value
     as_dict: Callable[[], dict[str, object]] | None = getattr(value, "_asdict", None)
     if as_dict is not None:
-        return {str(name): plain(inner) for name, inner in as_dict().items()}
+        row = as_dict()
+        for name, inner in row.items():
+            if type(inner) not in SCALARS:
+                row[name] = plain(inner)
+        return row
     if isinstance(value, dict):
         return {str(name): plain(inner) for name, inner in cast("Rows", value).items()}
     if isinstance(value, (tuple, list)):
         rows = cast("Sequence[object]", value)
         return [plain(inner) for inner in rows]
-    if isinstance(value, (bool, int, float, str, bytes, type(None))):
+    if isinstance(value, (bool, int, float, str, bytes)):
         return value
     item = getattr(value, "item", None)
     return item() if item is not None else str(value)

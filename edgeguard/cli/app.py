@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, str]] = {
     "acknowledge": "edgeguard.cli.control",
     "rebaseline": "edgeguard.cli.control",
     "maintenance": "edgeguard.cli.control",
+    "check": "edgeguard.cli.check",
     "replay": "edgeguard.cli.replay",
     "learn-spreads": "edgeguard.cli.learn",
     "config": "edgeguard.cli.config",

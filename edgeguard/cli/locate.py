@@ -114,7 +114,7 @@ def find_place(config: Path | None, state_dir: Path | None) -> Place:
     document: Mapping[str, object] = {}
     if file is not None:
         try:
-            document = _read_toml(file)
+            document = read_toml(file)
         except ConfigError:
             if directory is None:
                 raise
@@ -173,7 +173,12 @@ def quick_names(
     )
 
 
-def _read_toml(file: Path) -> Mapping[str, object]:
+def read_toml(file: Path) -> Mapping[str, object]:
+    """Return what a file says, judging nothing.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(file.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:

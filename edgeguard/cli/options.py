@@ -13,9 +13,11 @@ from edgeguard.cli.locate import (
     CONFIG_ENV,
     STATE_DIR_ENV,
     Place,
+    find_config,
     find_place,
     find_state_dir,
     need_config,
+    read_toml,
 )
 from edgeguard.config.paths import Paths
 
@@ -61,8 +63,11 @@ class Where:
 
         Raises:
             UsageError: neither a configuration nor a state directory is named.
-            ConfigError: the configuration cannot be read and no state directory is named.
+            ConfigError: a configuration is named and cannot be read. Only `halt` goes on without.
         """
+        file = find_config(self.config_file)
+        if file is not None:
+            read_toml(file)
         return find_place(self.config_file, self.state_dir)
 
 

@@ -2,111 +2,39 @@
 
 import contextlib
 import os
-import random
 import signal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from edgeguard.broker.intents import read_log
-from edgeguard.broker.parent import Settings
-from edgeguard.broker.planner.model import Policy
-from edgeguard.broker.session import Timeouts
 from edgeguard.config.model import Limits
 from tests.process.broker_rig import Rig, hedged_book, make_config, mixed_book, rig
+from tests.process.broker_trouble import (
+    MS,
+    QUICK,
+    assert_accounted,
+    assert_only_reduced,
+    child_pid,
+    faults,
+)
+from tests.process.kill9_worker import run
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("EDGEGUARD_WORKER_KILLS", "20"))
-MS = 1_000_000
-QUICK = Settings(
-    policy=Policy(
-        settle_ns=50 * MS,
-        hedging_resend_ns=200 * MS,
-        netting_quarantine_ns=600 * MS,
-        probe_ns=500 * MS,
-        lag_ns=50 * MS,
-        resync_ns=50 * MS,
-        alarm_ns=300 * MS,
-    ),
-    timeouts=Timeouts(initialize_s=10.0, read_s=1.0, order_s=0.5),
-)
 
-
-def assert_accounted(made: Rig) -> None:
-    """Nothing is left, and every intent in the log has an end."""
-    state = made.dump()
-    assert state["positions"] == {}
-    assert state["orders"] == {}
-    contents, _ = read_log(made.paths.intents(made.account).read_bytes())
-    assert contents.unresolved == {}
-    assert contents.damaged == 0
-
-
-def assert_only_reduced(made: Rig) -> None:
-    """No deal of EdgeGuard's own opened or reversed anything."""
-    entries = [d["entry"] for d in made.dump()["deals"].values() if d["magic"] >= 0x4547 << 32]
-    assert entries
-    assert set(entries) <= {1, 3}
-
-
-def child_pid(made: Rig) -> int:
-    assert made.process is not None
-    tasks = Path(f"/proc/{made.process.pid}/task/{made.process.pid}/children")
-    pids = [int(pid) for pid in tasks.read_text().split()]
-    for pid in pids:
-        if b"edgeguard.broker.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid
-    return 0
-
-
-def faults(*rules: dict[str, Any]) -> dict[str, Any]:
-    return {"plan": {"rules": list(rules)}}
+@pytest.mark.parametrize("mode", ["hedging", "netting"])
+def test_a_killed_child_loses_nothing(mode: str) -> None:
+    """P19: kill -9 of the child at random orders of a flatten: flat, accounted, nothing opened."""
+    tally = run(mode, "child", 6, seed=7)
+    assert (tally.kills, tally.flat, tally.faults) == (6, 6, [])
 
 
 @pytest.mark.parametrize("mode", ["hedging", "netting"])
-def test_a_killed_child_loses_nothing(tmp_path: Path, mode: str) -> None:
-    """kill -9 of the child at random orders of a flatten: flat, accounted, nothing opened."""
-    draw = random.Random(7)
-    with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
-        for number in range(KILLS // 2):
-            made.admin("open_book", **mixed_book(number % 4))
-            made.command("flatten", halt_id=f"h{number}", reason="kill")
-            for _ in range(draw.randint(0, 3)):
-                made.until("order")
-            pid = child_pid(made)
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-            made.until("flat", halt_id=f"h{number}")
-            made.command("stop_flatten")
-            made.until("status")
-            assert_accounted(made)
-        assert_only_reduced(made)
-
-
-@pytest.mark.parametrize("mode", ["hedging", "netting"])
-def test_a_killed_parent_goes_on_where_it_was(tmp_path: Path, mode: str) -> None:
+def test_a_killed_parent_goes_on_where_it_was(mode: str) -> None:
     """P19: kill -9 of the parent mid-flatten: the next one finishes it, with every intent ended."""
-    draw = random.Random(11)
-    with rig(tmp_path, make_config(mode, latency_ms=10), QUICK) as made:
-        for number in range(KILLS // 4):
-            made.admin("open_book", **mixed_book())
-            made.command("flatten", halt_id=f"p{number}", reason="kill")
-            for _ in range(draw.randint(1, 5)):
-                made.until("order")
-            made.kill()
-            assert made.client is not None
-            made.client.close()
-            made.start()
-            made.ready()
-            made.command("flatten", halt_id=f"p{number}", reason="again")
-            made.until("flat", halt_id=f"p{number}")
-            made.command("stop_flatten")
-            made.until("status")
-            assert_accounted(made)
-        assert_only_reduced(made)
+    tally = run(mode, "parent", 4, seed=11)
+    assert (tally.kills, tally.flat, tally.faults) == (4, 4, [])
 
 
 def test_a_hanging_order_is_killed_and_proven(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Turn UTC into the broker's wall clock, which MetaTrader writes as if it were epoch time."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from edgeguard.broker.paper.spec import ClockSpec
 from edgeguard.broker.paper.units import MS_PER_S, NS_PER_MS, NS_PER_S
 
 SECONDS_PER_DAY = 86_400
 _SUMMER_S = 3_600
+_HOUR_S = 3_600
 _SUNDAY = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,8 +30,12 @@ def is_summer(dst: str, utc_s: int) -> bool:
     The US moves at 02:00 New York time on the second Sunday of March and the first of November;
     the EU at 01:00 UTC on the last Sundays of March and October.
     """
-    if dst == "none":
-        return False
+    # Both change at a full hour of UTC, so that an hour needs one look at the calendar.
+    return dst != "none" and _is_summer_from(dst, utc_s // _HOUR_S * _HOUR_S)
+
+
+@lru_cache(maxsize=256)
+def _is_summer_from(dst: str, utc_s: int) -> bool:
     year = (_EPOCH + timedelta(seconds=utc_s)).year
     if dst == "us":
         return _nth_sunday(year, 3, 2, 7) <= utc_s < _nth_sunday(year, 11, 1, 6)

@@ -192,11 +192,16 @@ class SimLink:
 
     async def _sleep(self, duration_ns: int) -> None:
         """Sleep, unless the child is killed meanwhile."""
-        self._in_call = self._loop.create_future()
+        waking: asyncio.Future[None] = self._loop.create_future()
+        self._in_call = waking
+        timer = self._loop.call_later(duration_ns / NS, _wake, waking)
         try:
-            async with asyncio.timeout(duration_ns / NS):
-                await self._in_call
-        except TimeoutError:
-            return
+            await waking
         finally:
+            timer.cancel()
             self._in_call = None
+
+
+def _wake(waking: asyncio.Future[None]) -> None:
+    if not waking.done():
+        waking.set_result(None)

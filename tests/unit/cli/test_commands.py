@@ -74,6 +74,8 @@ def test_all_violations_come_on_stderr_with_exit_3(
         (["nonsense"], 2, "No such command"),
         (["status"], 2, "a configuration must be named by --config"),
         (["status", "--state-dir", "none"], 14, "no guard answers at ipc://"),
+        (["status", "--config", "none.toml"], 3, "none.toml must be a readable TOML file"),
+        (["status", "--config", "none.toml", "--state-dir", "none"], 3, "must be a readable TOML"),
         (["pause", "--reason", "", "--state-dir", "none"], 2, "--reason must be given"),
         (["pause", "--reason", "a\nb", "--state-dir", "none"], 2, "printable characters"),
         (["pause", "--reason", "x" * 1001, "--state-dir", "none"], 2, "at most 1000"),
