@@ -22,7 +22,9 @@ import msgspec
 
 WIRE_VERSION: Final = 1
 MESSAGE_BYTES_MAX: Final = 65536
-"""Largest payload a socket accepts (``ZMQ_MAXMSGSIZE``)"""
+"""Largest payload a socket accepts (``ZMQ_MAXMSGSIZE``), feeds apart."""
+FEED_BYTES_MAX: Final = 1_048_576
+"""Largest payload on a guard's ``feeds_bind``: a snapshot of some 7,000 positions."""
 
 Price = float | str
 """A price: a float is read as its shortest decimal text, a str as exact decimal text."""

@@ -12,7 +12,7 @@ from edgeguard.broker.values import fixed_text, plain_text, price_text, volume_t
 from edgeguard.clock import Clock
 from edgeguard.codec.native import encode
 from edgeguard.messages import (
-    MESSAGE_BYTES_MAX,
+    FEED_BYTES_MAX,
     AccountSnapshot,
     Entry,
     ErrorEvent,
@@ -264,7 +264,7 @@ class Publisher:
         seq = self._seqs.get(topic, 0) + 1
         self._seqs[topic] = seq
         payload = encode(make(self._epoch, seq, self._clock.wall_ns()))
-        if len(payload) > MESSAGE_BYTES_MAX:
+        if len(payload) > FEED_BYTES_MAX:
             # The guard's socket would cut the whole connection for it.
             self._note_too_large(topic, len(payload))
             return
@@ -274,7 +274,7 @@ class Publisher:
         """Say once per kind that a message does not fit; the guard misses it and closes."""
         if topic not in self._too_large:
             self._too_large.add(topic)
-            text = f"{topic} message of {size} bytes, a message has at most {MESSAGE_BYTES_MAX}"
+            text = f"{topic} message of {size} bytes, a message has at most {FEED_BYTES_MAX}"
             self.error("too_large", text)
 
 

@@ -34,7 +34,7 @@ from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.status import Status
 from edgeguard.guard.watch import ManualWatch
-from edgeguard.messages import BrokerEvent, Echo, Ping
+from edgeguard.messages import FEED_BYTES_MAX, BrokerEvent, Echo, Ping
 from edgeguard.transport import (
     Doorman,
     Keyring,
@@ -108,7 +108,14 @@ class Guard:
         gates = paths.gate_router
         self._gates = router(context, gates, keys=ring.server(gates), door="gate")
         feeds = paths.feeds_bind
-        self._feeds = subscriber(context, feeds, bind=True, keys=ring.server(feeds), door="feeds")
+        self._feeds = subscriber(
+            context,
+            feeds,
+            bind=True,
+            keys=ring.server(feeds),
+            door="feeds",
+            message_bytes_max=FEED_BYTES_MAX,
+        )
         for name in parts.accounts:
             endpoint = paths.broker(name)
             hears = (self._on_broker, self._on_broker_back)

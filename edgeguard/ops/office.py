@@ -24,7 +24,7 @@ from edgeguard.incident.desk import Desk, DeskParts
 from edgeguard.incident.evidence import Moment, collect, collect_flat, folder_of
 from edgeguard.incident.reading import alarms, halts, halts_in, head, resumed_by
 from edgeguard.incident.store import Incident, Incidents, checklist_of
-from edgeguard.messages import HaltEvent, StateBeat
+from edgeguard.messages import FEED_BYTES_MAX, HaltEvent, StateBeat
 from edgeguard.notify.contacts import Contacts
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.dispatch import Dispatcher
@@ -146,7 +146,7 @@ class Office:
             keys=ring.client(paths.halts_pub, GUARD_PEER),
         )
         pumps.add(halts, self._on_frames)
-        tap = subscriber(context, paths.tap, bind=True)
+        tap = subscriber(context, paths.tap, bind=True, message_bytes_max=FEED_BYTES_MAX)
         pumps.add(tap, self._recorder.on_frames)
         sockets += [halts, tap]
         for source in recorded_feeds(self._parts.config):

@@ -63,13 +63,21 @@ def subscriber(  # noqa: PLR0913  # options of a socket, by name
     hwm: int = FEED_HWM,
     keys: CurveKeys | None = None,
     door: str = "",
+    message_bytes_max: int = MESSAGE_BYTES_MAX,
 ) -> Socket:
     """Return a SUB socket that takes `topics` (prefixes)."""
     socket: Socket = context.socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, hwm)
     for topic in topics:
         socket.setsockopt(zmq.SUBSCRIBE, topic)
-    return _open(socket, endpoint, bind=bind, keys=keys, door=door)
+    return _open(
+        socket,
+        endpoint,
+        bind=bind,
+        keys=keys,
+        door=door,
+        message_bytes_max=message_bytes_max,
+    )
 
 
 def router(

@@ -21,7 +21,7 @@ from edgeguard.clock import SystemClock
 from edgeguard.codec.native import decode
 from edgeguard.config.model import AccountConfig, Config, PaperConfig, PaperSymbol, SymbolConfig
 from edgeguard.config.paths import Paths
-from edgeguard.messages import AnyMessage, BrokerCommand, BrokerEvent
+from edgeguard.messages import FEED_BYTES_MAX, AnyMessage, BrokerCommand, BrokerEvent
 from edgeguard.transport import Client, make_context, subscriber
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,9 @@ class Rig:
         self.clock = SystemClock()
         self.process: subprocess.Popen[bytes] | None = None
         self.context = make_context()
-        self.feed = subscriber(self.context, self.paths.feeds_bind, bind=True)
+        self.feed = subscriber(
+            self.context, self.paths.feeds_bind, bind=True, message_bytes_max=FEED_BYTES_MAX
+        )
         self.client: Client | None = None
         self.events: list[BrokerEvent] = []
         self.messages: list[AnyMessage] = []

@@ -15,13 +15,13 @@ import random
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from edgeguard.broker.intents import read_log
+from edgeguard.clock import NS_PER_MS
 from tests.process.broker_rig import Rig, make_config, mixed_book, rig
 from tests.process.broker_trouble import CLOSING, QUICK, assert_accounted, child_pid, own_deals
 
@@ -63,7 +63,10 @@ def play(made: Rig, draw: random.Random, tally: Tally, number: int) -> None:
     made.command("flatten", halt_id=halt, reason="kill -9")
     for _ in range(draw.randint(0, 5)):
         made.until("order")
-    time.sleep(draw.random() * 2 * LATENCY_MS / 1000)
+    # A moment by the clock, not by an event: anywhere in a request, a read or between them.
+    moment_ns = made.clock.boot_ns() + int(draw.random() * 2 * LATENCY_MS * NS_PER_MS)
+    while made.clock.boot_ns() < moment_ns:
+        continue
     tally.kills += 1
     kill(made, tally)
     made.until("flat", halt_id=halt)

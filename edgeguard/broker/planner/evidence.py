@@ -48,7 +48,9 @@ def executed_units(own: Own, deals: tuple[DealRow, ...]) -> int:
     intent = own.intent
     total = 0
     for deal in deals:
-        mine = deal.magic == intent.magic or bool(own.order and deal.order == own.order)
+        # Where the answer named the order, its magic alone is not enough: a stranger's close of
+        # what a race had opened under that magic carries it too.
+        mine = deal.order == own.order if own.order else deal.magic == intent.magic
         if intent.kind == "close_by":
             by_pair = deal.entry == c.DEAL_ENTRY_OUT_BY and deal.position_id == intent.identifier
             if by_pair and (mine or not own.order):
