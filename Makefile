@@ -32,7 +32,7 @@ test-rust: $(BUILT)
 test-python: $(BUILT)
 	$(BIN)/python -m pytest $(ARGS)
 
-SEEDS ?= 10000
+sim-guard: SEEDS ?= 10000
 PLANTS ?= 1
 sim-guard:  ## simulate guard, gates, disk and network under faults: make sim-guard SEEDS=100000 [PLANTS=3] [ARGS="--story SEED"]
 	cargo run --release --locked --quiet -p edgeguard-sim -- --seeds $(SEEDS) --plants $(PLANTS) $(ARGS)

@@ -17,10 +17,9 @@ from rich.table import Table
 from edgeguard.broker.check import Check, Item
 from edgeguard.broker.proving import PROOF_S, prove
 from edgeguard.cli.answers import Request, ask
-from edgeguard.cli.locate import is_absent
+from edgeguard.cli.locate import Place, is_absent
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import NS_PER_S
-from edgeguard.config.paths import Paths
 from edgeguard.errors import EdgeGuardError, RefusedError, UnreachableError
 
 PRINTED: Final = (
@@ -62,8 +61,8 @@ def check(where: Where, *, as_json: bool, timeout_s: float, folder: Path) -> Non
     log. Lists positions without a stop loss at the broker. Nothing is traded.
     """
     config, _ = where.load()
-    paths = where.paths(config)
-    report = look(paths, [account.id for account in config.account], timeout_s, folder)
+    names = [account.id for account in config.account]
+    report = look(where.place(), names, timeout_s, folder)
     if as_json:
         click.echo(msgspec.json.encode(report))
     show(report, Console(stderr=as_json, soft_wrap=True))
@@ -73,17 +72,18 @@ def check(where: Where, *, as_json: bool, timeout_s: float, folder: Path) -> Non
         raise RefusedError("the kill channel is not proven")
 
 
-def look(paths: Paths, accounts: Iterable[str], timeout_s: float, folder: Path) -> Report:
+def look(place: Place, accounts: Iterable[str], timeout_s: float, folder: Path) -> Report:
     """Ask everybody; a broker that does not answer is one finding, not the end."""
     commands = [printed(module, head, folder) for module, head in PRINTED]
-    guard = _guard(paths)
+    guard = _guard(place)
     found: dict[str, Check | None] = {}
     unreachable: dict[str, str] = {}
     for name in accounts:
-        endpoint = paths.broker(name)
+        endpoint = place.paths.broker(name)
         try:
             # A socket that is not there needs no waiting for.
-            found[name] = prove(endpoint, name, 0.0 if is_absent(endpoint) else timeout_s)
+            keys = place.keys(endpoint, f"broker.{name}", "broker")
+            found[name] = prove(endpoint, name, 0.0 if is_absent(endpoint) else timeout_s, keys)
         except UnreachableError as e:
             found[name] = None
             unreachable[name] = str(e)
@@ -114,10 +114,10 @@ def printed(module: str, head: str, folder: Path) -> Item:
     )
 
 
-def _guard(paths: Paths) -> Item:
+def _guard(place: Place) -> Item:
     """Ask the guard for its state; without it a halt goes straight to the brokers."""
     try:
-        document: dict[str, Any] = json.loads(ask(paths.control, Request("status"))[-1].body)
+        document: dict[str, Any] = json.loads(ask(place, Request("status"))[-1].body)
     except EdgeGuardError as e:
         return Item("guard", ok=False, text=str(e))
     return Item("guard", ok=True, text=f"answers, {document['state']}")

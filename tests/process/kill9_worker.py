@@ -61,7 +61,7 @@ def play(made: Rig, draw: random.Random, tally: Tally, number: int) -> None:
     halt = f"{tally.who}{number}"
     made.admin("open_book", **mixed_book(number % 4))
     made.command("flatten", halt_id=halt, reason="kill -9")
-    for _ in range(draw.randint(0, 5)):
+    for _ in range(draw.randint(0, 3)):
         made.until("order")
     # A moment by the clock, not by an event: anywhere in a request, a read or between them.
     moment_ns = made.clock.boot_ns() + int(draw.random() * 2 * LATENCY_MS * NS_PER_MS)

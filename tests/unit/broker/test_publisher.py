@@ -83,7 +83,7 @@ def test_deals_are_fills_or_transfers() -> None:
 def test_what_does_not_fit_is_told_and_not_sent() -> None:
     """A snapshot above the wire's limit would cut the connection: an error goes out instead."""
     out, sink = publisher()
-    many = Play(*(position(n) for n in range(1, 2000))).observation()
+    many = Play(*(position(n) for n in range(1, 40_000))).observation()
     out.snapshot(many, last_deal=None, request=0)
     out.snapshot(many, last_deal=None, request=0)
     assert [type(m) for m in sink.messages] == [ErrorEvent]
