@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
-	bench bench-full bench-peers bench-instructions agreement firings fuzz sim-guard \
+	bench bench-full bench-peers bench-instructions agreement firings fuzz loom miri sim-guard \
 	kill9-guard stops disk-faults soak
 
 help:  ## list the targets
@@ -51,6 +51,14 @@ disk-faults: $(BUILT)  ## make the disk fail, wait and refuse under a halt (need
 MINUTES ?= 30
 soak: $(BUILT)  ## 20,000 ticks a second and no false close: make soak MINUTES=30 [ARGS="--ticks 20000 --batch 10"]
 	$(BIN)/python -m tests.process.soak_campaign --minutes $(MINUTES) $(ARGS)
+
+loom:  ## check every order in which the halt page's words may be seen, and that planted mistakes are found
+	RUSTFLAGS="--cfg loom" cargo test --release --locked --quiet --target-dir target/loom \
+		-p edgeguard-core --test loom_page $(ARGS)
+
+miri:  ## run the page's and the gate's state machines under Miri (nightly: rustup +nightly component add miri)
+	@cargo +nightly miri --version >/dev/null || { echo 'Miri is needed: rustup +nightly component add miri' >&2; exit 1; }
+	cargo +nightly miri test --locked --target-dir target/miri -p edgeguard-core --test miri_page $(ARGS)
 
 TAPES := 2000
 agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make agreement TAPES=100000 [ARGS="--seed N"]

@@ -4,8 +4,9 @@ Times are nanoseconds: `t_ns` is the wall clock (Unix epoch), `boot_ns` CLOCK_BO
 both are the event's `t_ns`. Every call keeps the GIL: a call takes microseconds.
 """
 
+from collections.abc import Callable
 from os import PathLike
-from typing import Self, TypeAlias, final
+from typing import Generic, Self, TypeAlias, TypeVar, final
 
 __version__: str
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Decision",
     "Engine",
     "Lease",
+    "PageGate",
     "PageReader",
     "PageWriter",
     "TradingState",
@@ -266,6 +268,41 @@ class PageWriter:
         """Clear the manual word if it still is `seen`; return whether it was."""
     def is_whole(self) -> bool:
         """Return whether the file still has its name and size."""
+
+_Permit = TypeVar("_Permit")
+_Refusal = TypeVar("_Refusal")
+
+@final
+class PageGate(Generic[_Permit, _Refusal]):
+    """One account's gate on its halt page: `edgeguard.Gate` without its comforts."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        account: str,
+        boot_id: bytes,
+        *,
+        permit: _Permit,
+        refuse: Callable[[str, str], _Refusal],
+        error: Callable[[_Refusal], BaseException],
+    ) -> Self:
+        """Make a gate; the page need not exist yet.
+
+        Args:
+            path: `RUN_DIR/halt.<account>`.
+            account: its id.
+            boot_id: 16 bytes.
+            permit: what `check` returns where the account may open risk.
+            refuse: makes the refusal of a code's name and a detail, which may be empty.
+            error: makes what `require` raises of a refusal.
+
+        Raises:
+            ValueError: the boot id has not 16 bytes.
+        """
+    def check(self, symbol: str | None = None, strategy: str | None = None) -> _Permit | _Refusal:
+        """Return the permit or a refusal, judged at this instant."""
+    def require(self, symbol: str | None = None, strategy: str | None = None) -> _Permit:
+        """Return the permit or raise what `error` makes of the refusal."""
 
 @final
 class PageReader:

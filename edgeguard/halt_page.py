@@ -12,13 +12,17 @@ import mmap
 import os
 import stat
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from edgeguard.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from edgeguard._core import PageWriter
+    from edgeguard._core import PageGate, PageWriter
+
+_Permit = TypeVar("_Permit")
+_Refusal = TypeVar("_Refusal")
 
 PAGE_BYTES: Final = 4096
 MAGIC: Final = int.from_bytes(b"EDGEGRD1", "little")
@@ -45,29 +49,11 @@ W_ACCOUNT_TEXT, W_HALT_TEXT, W_RESUMED, W_SCOPES = 24, 32, 64, 128
 FLAG_HOLE, FLAG_NOT_DURABLE, FLAG_SCOPES, FLAG_OVERFLOW = 1, 2, 4, 8
 STATE_BYTES: Final = ("UNKNOWN", "STARTING", "ACTIVE", "PAUSED", "HALTED")
 FLATTEN_BYTES: Final = ("NONE", "IN_PROGRESS", "FLAT_VERIFIED", "NOT_FLAT")
-CODES: Final = (
-    "OPEN",
-    "HALTED",
-    "PAUSED",
-    "STARTING",
-    "STALE",
-    "MISSING",
-    "HOLE",
-    "WRONG_ACCOUNT",
-    "SCOPE",
-)
+_OWN: Final = ("OPEN", "HALTED", "PAUSED", "STARTING", "STALE", "MISSING", "HOLE")
+CODES: Final = (*_OWN, "WRONG_ACCOUNT", "SCOPE")
 """Codes of a check, in the order of the numbers that both readers return."""
-(
-    C_OPEN,
-    C_HALTED,
-    C_PAUSED,
-    C_STARTING,
-    C_STALE,
-    C_MISSING,
-    C_HOLE,
-    C_WRONG_ACCOUNT,
-    C_SCOPE,
-) = range(9)
+C_OPEN, C_HALTED, C_PAUSED, C_STARTING, C_STALE = range(5)
+C_MISSING, C_HOLE, C_WRONG_ACCOUNT, C_SCOPE = range(5, 9)
 
 
 class StateWord(NamedTuple):
@@ -176,6 +162,21 @@ def reader(path: Path, account: str, clock: Clock | None = None) -> PageReader:
     return PurePageReader(path, account, clock=clock)
 
 
+def native_gate(
+    path: Path,
+    account: str,
+    permit: _Permit,
+    refuse: Callable[[str, str], _Refusal],
+    error: Callable[[_Refusal], BaseException],
+) -> PageGate[_Permit, _Refusal] | None:
+    """Return the extension's gate on a page, None without the extension; see `_core.PageGate`."""
+    try:
+        from edgeguard._core import PageGate  # noqa: PLC0415  # gates run without the extension
+    except ImportError:
+        return None
+    return PageGate(path, account, boot_id(), permit=permit, refuse=refuse, error=error)
+
+
 def open_page(path: Path, *, writable: bool) -> tuple[int, mmap.mmap]:
     """Open and map a page, never through a symbolic link.
 
@@ -267,10 +268,7 @@ class PurePageReader:
             if code != C_OPEN:
                 self.close()
                 return C_HALTED if self._halt or self._manual else code
-        words = self._words
-        if words is None:
-            return C_MISSING
-        return self._judge(words)
+        return C_MISSING if self._words is None else self._judge(self._words)
 
     def check_scopes(self, scopes: list[int]) -> int:
         """Return the code's number with these scopes' words judged as well."""
@@ -318,14 +316,17 @@ class PurePageReader:
     def _judge(self, words: memoryview) -> int:
         if words[W_MAGIC] != MAGIC or words[W_LAYOUT] != LAYOUT:
             return C_HALTED if self._halt or self._manual else C_MISSING
-        word = words[W_STATE]
-        if self._observe(words, word & 0xFF):
-            return C_HALTED
+        # The state last, and a beat before its streak: see `Look` in core_rs/src/page/reader.rs.
         beat = words[W_BEAT]
         lease = min(words[W_LEASE], LEASE_NS_MAX)
+        streak = words[W_STREAK]
+        manual = words[W_MANUAL]
+        word = words[W_STATE]
+        if self._observe(words, word & 0xFF, manual):
+            return C_HALTED
         # Read after the beat, so that a beat ahead of this clock is never an honest one.
         boot_ns = self._clock.boot_ns()
-        if not -BEAT_AHEAD_NS_MAX <= boot_ns - beat < lease or words[W_STREAK] < STREAK_MIN:
+        if not -BEAT_AHEAD_NS_MAX <= boot_ns - beat < lease or streak < STREAK_MIN:
             return C_STALE
         flags = word >> 24 & 0xFF
         if flags & FLAG_OVERFLOW:
@@ -334,7 +335,7 @@ class PurePageReader:
             return C_HOLE
         return {2: C_OPEN, 3: C_PAUSED}.get(word & 0xFF, C_STARTING)
 
-    def _observe(self, words: memoryview, state: int) -> bool:
+    def _observe(self, words: memoryview, state: int, manual: int) -> bool:
         """Take in what the page says of halts; return whether this gate is latched."""
         if self._halt or self._manual:
             resumed = words[W_RESUMED : W_RESUMED + RESUMED_MAX].tolist()
@@ -344,7 +345,7 @@ class PurePageReader:
                 self._manual = 0
         if state == STATE_BYTES.index("HALTED") and not self._halt:
             self._halt = words[W_HALT] or HALT_UNNAMED
-        self._manual = self._manual or words[W_MANUAL]
+        self._manual = self._manual or manual
         return bool(self._halt or self._manual)
 
     def _is_scope_closed(self, words: memoryview, scope: int) -> bool:
@@ -380,8 +381,9 @@ class PurePageReader:
                 self._why = f"{self._path}: {error}"
                 return C_MISSING
             self._words = memoryview(self._mapping).cast("Q")
+        # Said as soon as a word of it changes, which may be before the next look.
+        self._why = "page must have this layout's header and this boot's id"
         if tuple(self._words[: len(self._header)]) != self._header:
-            self._why = "page must have this layout's header and this boot's id"
             return C_MISSING
         if self._words[W_ACCOUNT] != self._account:
             self._why = f"page is of account {_load_text(self._words, W_ACCOUNT_TEXT)!r}"

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod engine;
 mod error;
+mod gate;
 mod page;
 mod state;
 
@@ -14,5 +15,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PyDecision>()?;
     page::add_to(module)?;
+    gate::add_to(module)?;
     state::add_to(module)
 }

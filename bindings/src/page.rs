@@ -3,23 +3,10 @@
 use std::path::PathBuf;
 
 use edgeguard_core::page::{
-    self, Code, Facts, Found, PageError, PageReader, PageWriter, StateWord, hash_word,
+    self, Code, Facts, Found, HostClock, PageError, PageReader, PageWriter, StateWord, hash_word,
 };
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-
-/// Name of each code of a check, in the order of `page::Code`; the first is the permit.
-const CODES: [&str; 9] = [
-    "OPEN",
-    "HALTED",
-    "PAUSED",
-    "STARTING",
-    "STALE",
-    "MISSING",
-    "HOLE",
-    "WRONG_ACCOUNT",
-    "SCOPE",
-];
 
 /// `(state, severity, flatten, flags, state_seq)` of a state word.
 type WordTuple = (u8, u8, u8, u8, u32);
@@ -45,7 +32,7 @@ const fn to_tuple(word: StateWord) -> WordTuple {
     )
 }
 
-fn to_boot_id(boot_id: &[u8]) -> PyResult<[u8; 16]> {
+pub(crate) fn to_boot_id(boot_id: &[u8]) -> PyResult<[u8; 16]> {
     boot_id.try_into().map_err(|_| {
         PyValueError::new_err(format!("boot_id must have 16 bytes, was {}", boot_id.len()))
     })
@@ -59,16 +46,6 @@ fn to_os_error(error: &PageError) -> PyErr {
         },
         other @ (PageError::Unsafe(_) | _) => PyOSError::new_err(other.to_string()),
     }
-}
-
-/// Returns `CLOCK_BOOTTIME` in nanoseconds.
-fn boot_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or(0);
-    seconds
-        .saturating_mul(1_000_000_000)
-        .saturating_add(nanoseconds)
 }
 
 /// The guard's side of one account's page.
@@ -156,6 +133,7 @@ impl PyPageWriter {
 #[derive(Debug)]
 pub(crate) struct PyPageReader {
     inner: PageReader,
+    clock: HostClock,
 }
 
 #[pymethods]
@@ -168,13 +146,14 @@ impl PyPageReader {
     fn py_new(path: PathBuf, account: &str, boot_id: &[u8]) -> PyResult<Self> {
         Ok(Self {
             inner: PageReader::new(&path, account, to_boot_id(boot_id)?),
+            clock: HostClock::new(),
         })
     }
 
-    /// The code of the account at this instant: 0 open, else an index of `CODES`.
+    /// The code of the account at this instant: 0 open, else an index of `PAGE_CODES`.
     #[pyo3(name = "check")]
     fn py_check(&mut self) -> u8 {
-        to_byte(self.inner.check(boot_ns))
+        to_byte(self.inner.check(&self.clock))
     }
 
     #[pyo3(name = "check_scopes")]
@@ -183,7 +162,7 @@ impl PyPageReader {
         reason = "PyO3 hands over what it converted"
     )]
     fn py_check_scopes(&mut self, scopes: Vec<u64>) -> u8 {
-        to_byte(self.inner.check_scopes(boot_ns, &scopes))
+        to_byte(self.inner.check_scopes(&self.clock, &scopes))
     }
 
     #[pyo3(name = "facts")]
@@ -220,19 +199,12 @@ impl PyPageReader {
     }
 }
 
-/// Returns the index of a code in `CODES`.
-const fn to_byte(code: Code) -> u8 {
-    match code {
-        Code::Open => 0,
-        Code::Halted => 1,
-        Code::Paused => 2,
-        Code::Starting => 3,
-        Code::Stale => 4,
-        Code::Missing => 5,
-        Code::Hole => 6,
-        Code::WrongAccount => 7,
-        Code::Scope => 8,
-    }
+/// Returns the number of a code: its place in `PAGE_CODES`.
+fn to_byte(code: Code) -> u8 {
+    (0_u8..)
+        .zip(Code::ALL)
+        .find_map(|(number, known)| (known == code).then_some(number))
+        .unwrap_or(u8::MAX)
 }
 
 /// Adds the page's classes to the module.
@@ -241,7 +213,7 @@ const fn to_byte(code: Code) -> u8 {
 /// Whatever Python raises while a name is added.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PAGE_BYTES", page::PAGE_BYTES)?;
-    module.add("PAGE_CODES", CODES.to_vec())?;
+    module.add("PAGE_CODES", Code::ALL.map(Code::name).to_vec())?;
     module.add_class::<PyPageWriter>()?;
     module.add_class::<PyPageReader>()
 }

@@ -1,6 +1,7 @@
 //! The decisions of `EdgeGuard`: pure state machines that take the time and an event and return what to do.
 //!
-//! Nothing here reads a clock, does input or output, starts a thread or depends on the order of a hash map.
+//! Nothing here reads a clock, does input or output, starts a thread or depends on the order of a hash map:
+//! but for the halt page's map and the gate on it, which run in the engine that asks.
 //! `docs/TRIGGERS.md` defines every rule.
 
 pub mod account;
@@ -24,6 +25,7 @@ mod events;
 pub mod facts;
 pub mod fills;
 pub mod freshness;
+pub mod gate;
 mod judgement;
 pub mod latch_rules;
 pub mod lease;

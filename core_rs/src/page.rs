@@ -5,10 +5,12 @@
 //! acquire, so that no fact is ever torn and no lock is needed. Anything unexpected reads as closed.
 //! `docs/WIRE.md`, section "Halt page", is the layout for other languages.
 
+mod clock;
 mod map;
 mod reader;
 mod writer;
 
+pub use clock::{Clock, HostClock, TICK_NS_MAX, Tick};
 pub use map::{Map, PageError};
 pub use reader::{Code, Facts, Latch, PageReader, judge, judge_scope};
 pub use writer::{Found, PageWriter};

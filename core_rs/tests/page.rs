@@ -55,7 +55,7 @@ impl Rig {
     }
 
     fn check(&self, reader: &mut PageReader) -> Code {
-        reader.check(|| self.now_ns.get())
+        reader.check(&|| self.now_ns.get())
     }
 
     /// Beats as often as a page needs to be trusted, 100 ms apart.
@@ -152,7 +152,7 @@ fn beat_ahead_of_the_clock_is_stale() {
         late.set(now + 3 * MS);
         now
     };
-    assert_eq!(reader.check(held_up), Code::Open);
+    assert_eq!(reader.check(&held_up), Code::Open);
 }
 
 /// P1: a halt that was seen stays latched until the resume of that very halt.
@@ -227,20 +227,20 @@ fn scopes_close_alone_and_are_latched() {
     let (mut writer, mut reader) = rig.open();
     let gold = hash_word("symbol:XAUUSD");
     let clock = || rig.now_ns.get();
-    assert_eq!(reader.check_scopes(clock, &[gold]), Code::Open);
+    assert_eq!(reader.check_scopes(&clock, &[gold]), Code::Open);
     writer.set_scope("symbol:XAUUSD", state(4, 2));
-    assert_eq!(reader.check_scopes(clock, &[gold]), Code::Scope);
+    assert_eq!(reader.check_scopes(&clock, &[gold]), Code::Scope);
     assert_eq!(
-        reader.check_scopes(clock, &[hash_word("symbol:EURUSD")]),
+        reader.check_scopes(&clock, &[hash_word("symbol:EURUSD")]),
         Code::Open
     );
     assert_eq!(rig.check(&mut reader), Code::Open);
     writer = rig.claim();
     writer.set_state(state(2, 1), "");
     rig.beat(&mut writer);
-    assert_eq!(reader.check_scopes(clock, &[gold]), Code::Scope);
+    assert_eq!(reader.check_scopes(&clock, &[gold]), Code::Scope);
     writer.set_scope("symbol:XAUUSD", state(2, 2));
-    assert_eq!(reader.check_scopes(clock, &[gold]), Code::Open);
+    assert_eq!(reader.check_scopes(&clock, &[gold]), Code::Open);
 }
 
 /// One scope more than the table holds closes the account.

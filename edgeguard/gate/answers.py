@@ -83,6 +83,18 @@ class Source(Protocol):
         ...
 
 
+class Shortcut(Protocol):
+    """A gate that answers by itself: the extension's."""
+
+    def check(self, symbol: str | None = None, strategy: str | None = None) -> Permit | Refusal:
+        """Return the permit or a refusal."""
+        ...
+
+    def require(self, symbol: str | None = None, strategy: str | None = None) -> Permit:
+        """Return the permit or raise `GateClosedError`."""
+        ...
+
+
 def refusal(account: str, code: str, detail: str = "") -> Refusal:
     """Return the refusal of a code; one that is not known is MISSING."""
     known = cast("Code", code if code in _WHY else "MISSING")

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::clock::{Clock, TICK_NS_MAX, Tick};
 use super::map::{Map, PageError};
 use super::writer::boot_words;
 use super::{
@@ -37,6 +38,53 @@ pub enum Code {
     Scope = 8,
 }
 
+impl Code {
+    /// Every code, in the order of its number.
+    pub const ALL: [Self; 9] = [
+        Self::Open,
+        Self::Halted,
+        Self::Paused,
+        Self::Starting,
+        Self::Stale,
+        Self::Missing,
+        Self::Hole,
+        Self::WrongAccount,
+        Self::Scope,
+    ];
+
+    /// Returns the code's stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Halted => "HALTED",
+            Self::Paused => "PAUSED",
+            Self::Starting => "STARTING",
+            Self::Stale => "STALE",
+            Self::Missing => "MISSING",
+            Self::Hole => "HOLE",
+            Self::WrongAccount => "WRONG_ACCOUNT",
+            Self::Scope => "SCOPE",
+        }
+    }
+
+    /// Returns the code's sentence for people.
+    #[must_use]
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Open => "new risk may be opened",
+            Self::Halted => "trading is halted; an operator's resume of that halt opens it",
+            Self::Paused => "new risk is paused; it opens when the cause has cleared",
+            Self::Starting => "the guard has not finished its start",
+            Self::Stale => "no fresh heartbeat of the guard within its lease",
+            Self::Missing => "no word of a guard",
+            Self::Hole => "the guard has lost messages and waits for an account snapshot",
+            Self::WrongAccount => "the halt page is another account's",
+            Self::Scope => "this strategy or symbol is halted or paused",
+        }
+    }
+}
+
 /// The halts that one gate has seen and that no resume has lifted yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latch {
@@ -48,7 +96,7 @@ pub struct Latch {
 
 impl Latch {
     /// Takes in what the page says now; returns whether the gate is latched.
-    fn observe(&mut self, words: &impl Words, state: StateWord) -> bool {
+    fn observe(&mut self, words: &impl Words, state: StateWord, manual: u64) -> bool {
         if self.halt != 0 && is_resumed(words, self.halt) {
             self.halt = 0;
         }
@@ -64,7 +112,6 @@ impl Latch {
                 self.halt = halt;
             }
         }
-        let manual = words.load(word::MANUAL);
         if manual != 0 && self.manual == 0 {
             self.manual = manual;
         }
@@ -77,27 +124,76 @@ fn is_resumed(words: &impl Words, halt: u64) -> bool {
     (0..RESUMED_MAX).any(|index| words.load(word::RESUMED.saturating_add(index)) == halt)
 }
 
+/// The words that decide about the account, as one look found them, each loaded once.
+///
+/// In the order of the fields: a beat before its streak, which the writer stores the other way round, and
+/// the state last. A look that is held up half-way would else put together the last run's ACTIVE and the
+/// beats of a next run that is still STARTING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    magic: u64,
+    layout: u64,
+    beat: u64,
+    lease: u64,
+    streak: u64,
+    manual: u64,
+    state: u64,
+}
+
+impl Look {
+    #[inline]
+    fn load(words: &impl Words) -> Self {
+        Self {
+            magic: words.load(word::MAGIC),
+            layout: words.load(word::LAYOUT),
+            beat: words.load(word::BEAT),
+            lease: words.load(word::LEASE),
+            streak: words.load(word::STREAK),
+            manual: words.load(word::MANUAL),
+            state: words.load(word::STATE),
+        }
+    }
+
+    /// Returns how long the beat is still good at `boot_ns`; 0 for none and for one from the future.
+    fn left_ns(&self, boot_ns: u64) -> u64 {
+        if self.beat > boot_ns.saturating_add(BEAT_AHEAD_NS_MAX) {
+            return 0;
+        }
+        let age_ns = boot_ns.saturating_sub(self.beat);
+        self.lease.min(LEASE_NS_MAX).saturating_sub(age_ns)
+    }
+}
+
 /// Judges the account at `boot_ns`. `clock` is asked again where the beat is later than that: a
 /// reader that was held up between its clock and this load sees an honest beat from its future.
 pub fn judge(words: &impl Words, latch: &mut Latch, boot_ns: u64, clock: impl Fn() -> u64) -> Code {
-    if words.load(word::MAGIC) != MAGIC || words.load(word::LAYOUT) != LAYOUT {
+    judge_look(&Look::load(words), words, latch, boot_ns, clock)
+}
+
+fn judge_look(
+    look: &Look,
+    words: &impl Words,
+    latch: &mut Latch,
+    boot_ns: u64,
+    clock: impl Fn() -> u64,
+) -> Code {
+    if look.magic != MAGIC || look.layout != LAYOUT {
         return if latch.halt != 0 || latch.manual != 0 {
             Code::Halted
         } else {
             Code::Missing
         };
     }
-    let state = StateWord::unpack(words.load(word::STATE));
-    if latch.observe(words, state) {
+    let state = StateWord::unpack(look.state);
+    if latch.observe(words, state, look.manual) {
         return Code::Halted;
     }
-    let beat = words.load(word::BEAT);
-    let lease = words.load(word::LEASE).min(LEASE_NS_MAX);
-    let boot_ns = if beat > boot_ns { clock() } else { boot_ns };
-    let is_fresh = beat <= boot_ns.saturating_add(BEAT_AHEAD_NS_MAX)
-        && boot_ns.saturating_sub(beat) < lease
-        && words.load(word::STREAK) >= STREAK_MIN;
-    if !is_fresh {
+    let boot_ns = if look.beat > boot_ns {
+        clock()
+    } else {
+        boot_ns
+    };
+    if look.left_ns(boot_ns) == 0 || look.streak < STREAK_MIN {
         return Code::Stale;
     }
     if state.flags & FLAG_OVERFLOW != 0 {
@@ -155,6 +251,7 @@ pub struct PageReader {
     boot: (u64, u64),
     map: Option<Map>,
     whole_until_ns: u64,
+    permitted: Option<(Tick, Look)>,
     latch: Latch,
     scopes_latched: Vec<u64>,
     why: String,
@@ -170,15 +267,33 @@ impl PageReader {
             boot: boot_words(boot_id),
             map: None,
             whole_until_ns: 0,
+            permitted: None,
             latch: Latch::default(),
             scopes_latched: Vec::new(),
             why: "not looked for yet".to_owned(),
         }
     }
 
-    /// Answers whether the account may open risk, by the caller's `CLOCK_BOOTTIME`.
-    pub fn check(&mut self, clock: impl Fn() -> u64) -> Code {
-        let boot_ns = clock();
+    /// Answers whether the account may open risk, by the caller's clock.
+    ///
+    /// What opened it within this very [`Tick`] opens it again, as long as each word that decided is the
+    /// same: only time could have closed it, and hardly any has passed. The exact clock, and the look
+    /// whether the file is still whole, come once a tick.
+    #[inline]
+    pub fn check(&mut self, clock: &impl Clock) -> Code {
+        let tick = clock.tick();
+        if let (Some(now), Some((seen, look)), Some(map)) = (tick, &self.permitted, &self.map)
+            && now == *seen
+            && Look::load(map) == *look
+        {
+            return Code::Open;
+        }
+        self.check_exactly(clock, tick)
+    }
+
+    fn check_exactly(&mut self, clock: &impl Clock, tick: Option<Tick>) -> Code {
+        self.permitted = None;
+        let boot_ns = clock.boot_ns();
         if boot_ns >= self.whole_until_ns || self.map.is_none() {
             let code = self.attach(boot_ns);
             if code != Code::Open {
@@ -190,34 +305,44 @@ impl PageReader {
                 };
             }
         }
-        match &self.map {
-            Some(map) => judge(map, &mut self.latch, boot_ns, clock),
-            None => Code::Missing,
+        let Some(map) = &self.map else {
+            return Code::Missing;
+        };
+        let look = Look::load(map);
+        let code = judge_look(&look, map, &mut self.latch, boot_ns, || clock.boot_ns());
+        // Near its end a lease is judged by the exact clock alone.
+        if code == Code::Open && look.left_ns(boot_ns) > TICK_NS_MAX {
+            self.permitted = tick.map(|tick| (tick, look));
         }
+        code
     }
 
     /// Answers for scopes (their hash words) as well; a scope seen halted stays closed until the
     /// page itself says that it is active again.
-    pub fn check_scopes(&mut self, clock: impl Fn() -> u64, scopes: &[u64]) -> Code {
+    pub fn check_scopes(&mut self, clock: &impl Clock, scopes: &[u64]) -> Code {
         let code = self.check(clock);
         let Some(map) = &self.map else { return code };
+        let mut is_closed = false;
+        // Each is looked at, also after a closed one: what is halted must be seen to be latched.
         for scope in scopes {
             let known = self.scopes_latched.contains(scope);
             match judge_scope(map, *scope) {
                 Some(state) if state.state == STATE_ACTIVE => {
-                    self.scopes_latched.retain(|latched| latched != scope);
+                    if known {
+                        self.scopes_latched.retain(|latched| latched != scope);
+                    }
                 }
                 Some(state) => {
                     if state.state == STATE_HALTED && !known {
                         self.scopes_latched.push(*scope);
                     }
-                    if code == Code::Open {
-                        return Code::Scope;
-                    }
+                    is_closed = true;
                 }
-                None if known && code == Code::Open => return Code::Scope,
-                None => {}
+                None => is_closed |= known,
             }
+        }
+        if is_closed && code == Code::Open {
+            return Code::Scope;
         }
         code
     }
@@ -261,12 +386,13 @@ impl PageReader {
         let Some(map) = &self.map else {
             return Code::Missing;
         };
+        // Said as soon as a word of it changes, which may be before the next look.
+        "page must have this layout's header and this boot's id".clone_into(&mut self.why);
         let header = [MAGIC, LAYOUT, self.boot.0, self.boot.1];
         if (0_usize..)
             .zip(header)
             .any(|(index, expected)| map.load(index) != expected)
         {
-            "page must have this layout's header and this boot's id".clone_into(&mut self.why);
             return Code::Missing;
         }
         if map.load(word::ACCOUNT) != self.account {
