@@ -125,9 +125,12 @@ bench-peers: .venv-peers/.installed  ## install what EdgeGuard is compared with,
 bench-instructions: $(BUILT)  ## hold the core's instructions per tick under their bounds (needs valgrind)
 	$(BIN)/python -m benches.instructions
 
+# vn.py without its dependencies: its event engine and objects need none. A peer that cannot be had is
+# skipped by name in the report.
 .venv-peers/.installed:
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install --quiet nautilus_trader==1.221.0
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet nautilus_trader==1.221.0 || echo 'bench-peers: no NautilusTrader'
+	.venv-peers/bin/pip install --quiet --no-deps vnpy==4.1.0 || echo 'bench-peers: no vn.py'
 	touch $@
 
 lock: $(DEPS)  ## compile requirements/*.txt anew from pyproject.toml

@@ -20,7 +20,7 @@ from benches.harness import process
 
 PORTION: Final = 64_000
 BUILD_S: Final = 1200.0
-BOUNDS: Final = {"batch": 360, "single": 1700, "positions": 360, "symbols": 360}
+BOUNDS: Final = {"batch": 340, "single": 950, "positions": 340, "symbols": 340}
 """Most instructions per tick: 64 positions on 8 symbols in frames of 128; in frames of one; with
 10,000 positions; with 1,000 symbols."""
 _COLLECTED: Final = re.compile(r"Collected\s*:\s*(\d+)")

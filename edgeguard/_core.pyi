@@ -65,9 +65,6 @@ class Decision:
     @property
     def source_line(self) -> int:
         """Line of the event in its source, or its sequence number."""
-    @property
-    def json(self) -> bytes:
-        """The decision line, as `line` returns it."""
     def line(self) -> bytes:
         """Return the decision line: compact JSON in the pinned key order, without a newline."""
 
@@ -108,6 +105,18 @@ class Engine:
         Raises:
             ConfigError: in a replay, symbol facts that do not fit together.
         """
+    def on_ticks(self, payloads: list[bytes], begin: int, t_ns: int, boot_ns: int) -> int:
+        """Take tick batches from place `begin` on, up to and with the first that returns flags.
+
+        A payload whose account and publisher no earlier `on_frame` has taken ticks of, or that is
+        malformed, ends it too: nothing is done with it, it is for `on_frame`. The source of each
+        batch is the one that `on_frame` was given, its line the batch's sequence number or 0.
+
+        Returns:
+            The place behind the last batch taken, times 256, plus the flags of that batch.
+        """
+    def heard(self) -> list[tuple[int, int]]:
+        """Return source and boot time of the last batch, for each stream of ticks known lately."""
     def advance(
         self, t_ns: int, boot_ns: int, source: int, line: int, *, counts: bool = False
     ) -> int:

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from benches.harness import process, result
 from benches.harness.bench import Bench
 
-GROUP = "peers"
-PYTHON = process.ROOT / ".venv-peers" / "bin" / "python"
-"""Its dependencies would change those of EdgeGuard: it has an environment of its own."""
-NOTE = (
+GROUP: Final = "peers"
+PYTHON: Final = process.ROOT / ".venv-peers" / "bin" / "python"
+"""Their dependencies would change those of EdgeGuard: they have an environment of their own."""
+NAUTILUS: Final = (
     "cache, portfolio, unrealised profit, comparisons; exact Money, no learned spread, no windows"
+)
+VNPY: Final = (
+    "4 symbols, 8 positions, a rule by hand in floats; no decimals, no windows, no confirmation"
+)
+PEERS: Final = (
+    ("NautilusTrader, 1 position", "nautilus_trader", ("benches.peers.nautilus", "1"), NAUTILUS),
+    ("NautilusTrader, 8 positions", "nautilus_trader", ("benches.peers.nautilus", "8"), NAUTILUS),
+    ("vn.py with a rule, called", "vnpy", ("benches.peers.vnpy_rule", "direct"), VNPY),
+    (
+        "vn.py with a rule, by its event thread",
+        "vnpy",
+        ("benches.peers.vnpy_rule", "thread"),
+        VNPY,
+    ),
 )
 
 
 def run(bench: Bench) -> Iterator[result.Figure]:
-    """Measure NautilusTrader per quote with one and with eight positions."""
+    """Measure each peer per quote, or say that it is not installed."""
     del bench
-    for positions in (1, 8):
-        name = f"NautilusTrader, {positions} position{'s' if positions > 1 else ''}"
-        if not PYTHON.exists():
-            yield result.skipped(GROUP, name, "not installed: make bench-peers")
+    for name, package, arguments, note in PEERS:
+        if not _has(package):
+            yield result.skipped(GROUP, name, f"{package} is not installed: make bench-peers")
             continue
-        command = [PYTHON, "-m", "benches.peers.nautilus", str(positions)]
-        rounds = process.run(command, core=process.SUBJECT).split()
-        yield result.figure(GROUP, name, "ns/tick", [float(one) for one in rounds], note=NOTE)
+        rounds = process.run([PYTHON, "-m", *arguments], core=process.SUBJECT).split()
+        yield result.figure(GROUP, name, "ns/tick", [float(one) for one in rounds], note=note)
+
+
+def _has(package: str) -> bool:
+    return PYTHON.exists() and any(PYTHON.parents[1].glob(f"lib/*/site-packages/{package}"))

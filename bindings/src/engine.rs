@@ -12,59 +12,100 @@ use edgeguard_core::tick_merge::Until;
 use edgeguard_core::types::{Now, Origin};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::error::to_python;
 
-/// One change of one trigger.
-#[pyclass(name = "Decision", module = "edgeguard._core", frozen, get_all)]
+/// One change of one trigger; its line is written when it is asked for, which is after the halt.
+#[pyclass(name = "Decision", module = "edgeguard._core", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyDecision {
-    index: u64,
-    t_ns: i64,
-    account: String,
-    scope: String,
-    trigger: &'static str,
-    action: &'static str,
-    code: String,
-    value: Option<String>,
-    threshold: Option<String>,
-    reference: Option<String>,
-    symbol: Option<String>,
-    source_file: String,
-    source_line: u64,
-    json: Py<PyBytes>,
+    inner: Decision,
+    config_hash: String,
 }
 
 #[pymethods]
 impl PyDecision {
-    fn line(&self, py: Python<'_>) -> Py<PyBytes> {
-        self.json.clone_ref(py)
+    #[pyo3(name = "line")]
+    fn py_line(&self, py: Python<'_>) -> Py<PyBytes> {
+        PyBytes::new(py, self.inner.line(&self.config_hash).as_bytes()).unbind()
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        String::from_utf8_lossy(self.json.as_bytes(py)).into_owned()
+    fn __repr__(&self) -> String {
+        self.inner.line(&self.config_hash)
+    }
+
+    #[getter(index)]
+    fn py_index(&self) -> u64 {
+        self.inner.index
+    }
+
+    #[getter(t_ns)]
+    fn py_t_ns(&self) -> i64 {
+        self.inner.t_ns
+    }
+
+    #[getter(account)]
+    fn py_account(&self) -> &str {
+        &self.inner.account_id
+    }
+
+    #[getter(scope)]
+    fn py_scope(&self) -> &str {
+        &self.inner.scope
+    }
+
+    #[getter(trigger)]
+    fn py_trigger(&self) -> &'static str {
+        self.inner.trigger.name()
+    }
+
+    #[getter(action)]
+    fn py_action(&self) -> &'static str {
+        self.inner.action.name()
+    }
+
+    #[getter(code)]
+    fn py_code(&self) -> String {
+        self.inner.code_text()
+    }
+
+    #[getter(value)]
+    fn py_value(&self) -> Option<&str> {
+        self.inner.value.as_deref()
+    }
+
+    #[getter(threshold)]
+    fn py_threshold(&self) -> Option<&str> {
+        self.inner.threshold.as_deref()
+    }
+
+    #[getter(reference)]
+    fn py_reference(&self) -> Option<&str> {
+        self.inner.reference.as_deref()
+    }
+
+    #[getter(symbol)]
+    fn py_symbol(&self) -> Option<&str> {
+        self.inner.symbol.as_deref()
+    }
+
+    #[getter(source_file)]
+    fn py_source_file(&self) -> &str {
+        &self.inner.source_file
+    }
+
+    #[getter(source_line)]
+    fn py_source_line(&self) -> u64 {
+        self.inner.source_line
     }
 }
 
 impl PyDecision {
-    fn new(py: Python<'_>, decision: Decision, config_hash: &str) -> Self {
-        let json = PyBytes::new(py, decision.line(config_hash).as_bytes()).unbind();
+    fn new(inner: Decision, config_hash: &str) -> Self {
         Self {
-            index: decision.index,
-            t_ns: decision.t_ns,
-            trigger: decision.trigger.name(),
-            action: decision.action.name(),
-            code: decision.code_text(),
-            account: decision.account_id,
-            scope: decision.scope,
-            value: decision.value,
-            threshold: decision.threshold,
-            reference: decision.reference,
-            symbol: decision.symbol,
-            source_file: decision.source_file,
-            source_line: decision.source_line,
-            json,
+            inner,
+            config_hash: config_hash.to_owned(),
         }
     }
 }
@@ -151,6 +192,41 @@ impl PyEngine {
         })
     }
 
+    /// The place behind the last payload taken in the upper bits, the flags of that one in the lower eight.
+    #[pyo3(name = "on_ticks")]
+    fn py_on_ticks(
+        &mut self,
+        py: Python<'_>,
+        payloads: &Bound<'_, PyList>,
+        begin: usize,
+        t_ns: i64,
+        boot_ns: i64,
+    ) -> PyResult<u64> {
+        let now = Now {
+            wall_ns: t_ns,
+            boot_ns,
+        };
+        self.run(py, |engine| {
+            let (mut at, mut bits, end) = (begin, 0, payloads.len());
+            while bits == 0
+                && at < end
+                && let Ok(payload) = payloads.get_item(at)
+                && let Ok(payload) = payload.cast::<PyBytes>()
+                && let Some(Flags(found)) = engine.on_ticks(payload.as_bytes(), now)
+            {
+                bits = found;
+                at = at.saturating_add(1);
+            }
+            let place = u64::try_from(at).unwrap_or(u64::MAX >> 8);
+            Ok(place << 8 | u64::from(bits & 0xff))
+        })
+    }
+
+    #[pyo3(name = "heard")]
+    fn py_heard(&mut self, py: Python<'_>) -> PyResult<Vec<(u32, i64)>> {
+        self.run(py, |engine| Ok(engine.heard()))
+    }
+
     #[pyo3(name = "advance", signature = (t_ns, boot_ns, source, line, *, counts = false))]
     fn py_advance(
         &mut self,
@@ -182,7 +258,7 @@ impl PyEngine {
             let hash = engine.config_hash();
             Ok(taken
                 .into_iter()
-                .map(|decision| PyDecision::new(py, decision, hash))
+                .map(|decision| PyDecision::new(decision, hash))
                 .collect())
         })
     }
@@ -265,7 +341,7 @@ impl PyEngine {
             let hash = engine.config_hash();
             Ok(found
                 .into_iter()
-                .map(|decision| PyDecision::new(py, decision, hash))
+                .map(|decision| PyDecision::new(decision, hash))
                 .collect())
         })
     }

@@ -3,10 +3,12 @@
 use crate::account::Account;
 use crate::engine::{Engine, Flags};
 use crate::msgpack::{Cursor, Malformed};
+use crate::names::Names;
+use crate::streams::Stream;
 use crate::symbol::PUBLISHERS;
 use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
-use crate::wire::{self, Header, List};
+use crate::wire::{self, Batch, Header, List, PlainTick};
 
 /// One quote with its prices, on its way to the accounts.
 pub(crate) struct Quoted<'a> {
@@ -15,42 +17,199 @@ pub(crate) struct Quoted<'a> {
     pub(crate) publisher: u8,
 }
 
+/// Which stream a batch belongs to, when it came, and what evidence it is.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    place: usize,
+    now: Now,
+    origin: Origin,
+}
+
+/// Returns a quote in the usual form with its symbol looked up.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "a call costs a tenth of the tick, measured"
+)]
+fn row_of(names: &Names, tick: &PlainTick<'_>, now: Now) -> TickRow {
+    TickRow {
+        bid: tick.bid,
+        ask: tick.ask,
+        stamp: tick.source_ns.unwrap_or(now.wall_ns),
+        symbol: match u32::try_from(tick.symbol.len()) {
+            Ok(length @ 0..=8) => names.lookup_short(tick.word, length),
+            _ => names.lookup(tick.symbol),
+        },
+        exact: 0,
+    }
+}
+
 impl Engine {
-    pub(crate) fn on_tick_frame(
+    /// Takes a tick batch of a stream that is not known yet, and knows it from then on.
+    pub(crate) fn on_new_stream(
         &mut self,
-        header: &Header<'_>,
-        list: List<'_>,
+        payload: &[u8],
+        (header, list): (&Header<'_>, List<'_>),
         now: Now,
         origin: Origin,
     ) -> Flags {
-        let Ok(target) = self.target(header) else {
+        let read = self.target(header).and_then(|target| {
+            self.read_rows(list, now)?;
+            Ok((target, wire::stream_length(payload)?))
+        });
+        let Ok((target, (length, fields))) = read else {
             return self.malformed(now, origin);
         };
-        if self.read_rows(list, now).is_err() {
-            return self.malformed(now, origin);
+        let publisher = self.publisher(header.source);
+        let stream = Stream {
+            head: payload.get(..length).unwrap_or_default().into(),
+            fields,
+            target,
+            name: header.source.into(),
+            publisher,
+            slot: self.publisher_slot(publisher),
+            source: origin.source,
+            heard_ns: now.boot_ns,
+        };
+        let place = self.streams.keep(stream);
+        let batch = Batch {
+            epoch: header.epoch,
+            seq: header.seq,
+            list,
+        };
+        self.take_rows(Arrival { place, now, origin }, &batch)
+    }
+
+    /// Takes a tick batch of a known stream; `None`, with nothing done, when it is malformed. Without an
+    /// origin the batch's own number in its stream is the evidence.
+    #[inline]
+    pub(crate) fn on_stream_frame(
+        &mut self,
+        place: usize,
+        payload: &[u8],
+        now: Now,
+        origin: Option<Origin>,
+    ) -> Option<Flags> {
+        let stream = self.streams.get_mut(place)?;
+        let rest = payload.get(stream.head.len()..)?;
+        let batch = wire::decode_batch(rest, stream.fields).ok()?;
+        let origin = origin.unwrap_or(Origin {
+            source: stream.source,
+            line: u64::try_from(batch.seq.unwrap_or(0)).unwrap_or(0),
+        });
+        stream.source = origin.source;
+        stream.heard_ns = now.boot_ns;
+        let arrival = Arrival { place, now, origin };
+        if let Some(row) = self.read_one(batch.list, now) {
+            return Some(self.take_one(arrival, &batch, row));
         }
-        let notice = self.sequence(header, target);
-        let is_old = notice == Some(Flags::IGNORED);
-        self.index = self.index.saturating_add(1);
-        self.move_clock(now, origin);
-        if is_old {
-            let more = u64::try_from(self.rows.len().saturating_sub(1)).unwrap_or(0);
-            self.index = self.index.saturating_add(more);
-        } else {
-            self.index = self.index.saturating_sub(1);
-            self.run_rows(target, header.source, now, origin);
+        self.read_rows(batch.list, now).ok()?;
+        Some(self.take_rows(arrival, &batch))
+    }
+
+    /// Reads a batch of one quote in the usual form, which is what most feeds send.
+    #[inline]
+    fn read_one(&self, list: List<'_>, now: Now) -> Option<TickRow> {
+        if list.count != 1 || list.fields_after != 0 {
+            return None;
+        }
+        let (tick, rest) = wire::read_plain_tick(list.cursor.rest())?;
+        rest.is_empty().then(|| row_of(&self.names, &tick, now))
+    }
+
+    /// Takes a batch of one quote without the buffers of a longer one.
+    #[inline]
+    fn take_one(&mut self, arrival: Arrival, batch: &Batch<'_>, row: TickRow) -> Flags {
+        let Arrival { place, now, origin } = arrival;
+        let Some((target, slot)) = self
+            .streams
+            .get_mut(place)
+            .map(|one| (one.target, one.slot))
+        else {
+            return self.malformed(now, origin);
+        };
+        let notice = self.begin_batch(arrival, batch);
+        if notice != Some(Flags::IGNORED) {
+            let only = target.or_else(|| (self.accounts.len() == 1).then_some(0));
+            let rows = core::slice::from_ref(&row);
+            let is_plain = only
+                .and_then(|only| self.accounts.get_mut(only))
+                .is_some_and(|one| one.run_plain(rows, slot, now.boot_ns) == 1);
+            let is_valid = is_plain || {
+                let quote = Quoted {
+                    row: &row,
+                    prices: row.prices(&[]),
+                    publisher: slot,
+                };
+                self.run_row(&quote, target, now, origin)
+            };
+            self.end_batch(place, rows, usize::from(is_valid), now);
         }
         let mut flags = self.flags();
         flags.add(notice.unwrap_or(0));
         flags
     }
 
+    fn take_rows(&mut self, arrival: Arrival, batch: &Batch<'_>) -> Flags {
+        let notice = self.begin_batch(arrival, batch);
+        if notice == Some(Flags::IGNORED) {
+            let more = u64::try_from(self.rows.len().saturating_sub(1)).unwrap_or(0);
+            self.index = self.index.saturating_add(more);
+        } else {
+            // The first quote takes the batch's own index.
+            self.index = self.index.saturating_sub(1);
+            let rows = core::mem::take(&mut self.rows);
+            let exact = core::mem::take(&mut self.exact);
+            let valid = self.run_rows(arrival, &rows, &exact);
+            self.end_batch(arrival.place, &rows, valid, arrival.now);
+            self.rows = rows;
+            self.exact = exact;
+        }
+        let mut flags = self.flags();
+        flags.add(notice.unwrap_or(0));
+        flags
+    }
+
+    /// Judges a batch's number, gives it an index and moves the clock to it.
+    #[inline]
+    fn begin_batch(&mut self, arrival: Arrival, batch: &Batch<'_>) -> Option<u32> {
+        let stream = self.streams.get_mut(arrival.place)?;
+        let key = (1, stream.target, stream.publisher);
+        let notice = batch
+            .seq
+            .and_then(|seq| self.numbered(key, batch.epoch, seq));
+        self.index = self.index.saturating_add(1);
+        self.move_clock(arrival.now, arrival.origin);
+        notice
+    }
+
+    /// Counts a batch's quotes, takes them as proof of life, and notes what falls due next.
+    #[inline]
+    fn end_batch(&mut self, place: usize, rows: &[TickRow], valid: usize, now: Now) {
+        let count = u64::try_from(rows.len()).unwrap_or(0);
+        self.counters.ticks = self.counters.ticks.saturating_add(count);
+        if valid < rows.len() {
+            self.count_bad(place, rows.len().saturating_sub(valid));
+        }
+        if self.is_live && valid > 0 {
+            self.note_ticks(place, rows, now);
+        }
+        self.refresh_due();
+    }
+
+    #[cold]
+    fn count_bad(&mut self, place: usize, count: usize) {
+        if let Some(stream) = self.streams.get_mut(place) {
+            let bad = self.bad_by_publisher.entry(stream.publisher).or_default();
+            *bad = bad.saturating_add(u64::try_from(count).unwrap_or(0));
+        }
+    }
+
     /// Returns the place of a publisher's stamps. A replay has one stream of quotes.
-    fn publisher_slot(&mut self, publisher: &str) -> u8 {
+    fn publisher_slot(&mut self, id: u32) -> u8 {
         if !self.is_live {
             return 0;
         }
-        let id = self.publisher(publisher);
         let known = self.tick_publishers.iter().position(|one| *one == id);
         let slot = known.unwrap_or_else(|| {
             let next = self.tick_publishers.len();
@@ -71,14 +230,7 @@ impl Engine {
         for row in &mut self.rows {
             if let Some((tick, rest)) = wire::read_plain_tick(bytes) {
                 bytes = rest;
-                row.bid = tick.bid;
-                row.ask = tick.ask;
-                row.stamp = tick.source_ns.unwrap_or(now.wall_ns);
-                row.exact = 0;
-                row.symbol = match u32::try_from(tick.symbol.len()) {
-                    Ok(length @ 0..=8) => self.names.lookup_short(tick.word, length),
-                    _ => self.names.lookup(tick.symbol),
-                };
+                *row = row_of(&self.names, &tick, now);
                 continue;
             }
             let mut cursor = Cursor::new(bytes);
@@ -106,11 +258,17 @@ impl Engine {
         }
     }
 
-    /// Every quote is an event of its own.
-    fn run_rows(&mut self, target: Option<usize>, publisher: &str, now: Now, origin: Origin) {
-        let rows = core::mem::take(&mut self.rows);
-        let exact = core::mem::take(&mut self.exact);
-        let slot = self.publisher_slot(publisher);
+    /// Runs the quotes that were read, each an event of its own; returns how many were valid.
+    #[inline]
+    fn run_rows(&mut self, arrival: Arrival, rows: &[TickRow], exact: &[ExactQuote]) -> usize {
+        let Arrival { place, now, origin } = arrival;
+        let Some((target, slot)) = self
+            .streams
+            .get_mut(place)
+            .map(|one| (one.target, one.slot))
+        else {
+            return 0;
+        };
         let only = target.or_else(|| (self.accounts.len() == 1).then_some(0));
         let (mut valid, mut at): (usize, usize) = (0, 0);
         while let Some(rest) = rows.get(at..).filter(|rest| !rest.is_empty()) {
@@ -123,7 +281,7 @@ impl Engine {
                 self.index = self.index.saturating_add(1);
                 let quote = Quoted {
                     row,
-                    prices: row.prices(&exact),
+                    prices: row.prices(exact),
                     publisher: slot,
                 };
                 valid =
@@ -134,22 +292,7 @@ impl Engine {
         if rows.is_empty() {
             self.index = self.index.saturating_add(1);
         }
-        let bad = rows.len().saturating_sub(valid);
-        self.counters.ticks = self
-            .counters
-            .ticks
-            .saturating_add(u64::try_from(rows.len()).unwrap_or(0));
-        self.rows = rows;
-        self.exact = exact;
-        if bad > 0 {
-            let publisher = self.publisher(publisher);
-            let count = self.bad_by_publisher.entry(publisher).or_default();
-            *count = count.saturating_add(u64::try_from(bad).unwrap_or(0));
-        }
-        if self.is_live && valid > 0 {
-            self.note_ticks(target, publisher, now);
-        }
-        self.refresh_due();
+        valid
     }
 
     /// Takes one quote on its account, or on every account. Returns whether it was valid on any.
@@ -181,14 +324,19 @@ impl Engine {
     }
 
     /// Live, any valid tick of a feed is its proof; the terminal's are noted.
-    fn note_ticks(&mut self, target: Option<usize>, publisher: &str, now: Now) {
-        let range = target.map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
+    fn note_ticks(&mut self, place: usize, rows: &[TickRow], now: Now) {
+        let Some(stream) = self.streams.get_mut(place) else {
+            return;
+        };
+        let range = stream
+            .target
+            .map_or(0..self.accounts.len(), |at| at..at.saturating_add(1));
         for account in self.accounts.get_mut(range).unwrap_or_default() {
-            if publisher != "terminal" {
-                account.prove_feed(publisher, now);
+            if *stream.name != *"terminal" {
+                account.prove_feed(&stream.name, now);
                 continue;
             }
-            for row in &self.rows {
+            for row in rows {
                 account.note_terminal_tick(row.symbol, now);
             }
         }

@@ -26,11 +26,32 @@ impl Engine {
         now: Now,
         origin: Origin,
     ) -> Result<Flags, CoreError> {
+        if let Some(place) = self.streams.find(payload) {
+            let taken = self.on_stream_frame(place, payload, now, Some(origin));
+            return Ok(taken.unwrap_or_else(|| self.malformed(now, origin)));
+        }
+        self.on_any_frame(payload, now, origin)
+    }
+
+    /// Takes a tick batch whose account and source were seen before: the source is the one that `on_frame`
+    /// named then, the line the batch's sequence number. `None`, with nothing done, for everything else.
+    #[inline]
+    pub fn on_ticks(&mut self, payload: &[u8], now: Now) -> Option<Flags> {
+        let place = self.streams.find(payload)?;
+        self.on_stream_frame(place, payload, now, None)
+    }
+
+    fn on_any_frame(
+        &mut self,
+        payload: &[u8],
+        now: Now,
+        origin: Origin,
+    ) -> Result<Flags, CoreError> {
         let Ok((header, message)) = wire::decode(payload) else {
             return Ok(self.malformed(now, origin));
         };
         if let Message::Ticks(list) = message {
-            return Ok(self.on_tick_frame(&header, list, now, origin));
+            return Ok(self.on_new_stream(payload, (&header, list), now, origin));
         }
         self.on_rare_frame(&header, &message, now, origin)
     }
@@ -78,23 +99,30 @@ impl Engine {
     pub(crate) fn sequence(&mut self, header: &Header<'_>, target: Option<usize>) -> Option<u32> {
         let seq = header.seq?;
         let publisher = self.publisher(header.source);
+        self.numbered((header.tag, target, publisher), header.epoch, seq)
+    }
+
+    /// Checks a sequence number of a tag, an account and a publisher; `None` lets the message pass.
+    pub(crate) fn numbered(
+        &mut self,
+        (tag, target, publisher): (u8, Option<usize>, u32),
+        epoch: i64,
+        seq: i64,
+    ) -> Option<u32> {
         let account = target.map_or(u32::MAX, |at| u32::try_from(at).unwrap_or(u32::MAX));
-        match self
-            .sequences
-            .take((header.tag, account, publisher), header.epoch, seq)
-        {
+        match self.sequences.take((tag, account, publisher), epoch, seq) {
             Verdict::Next => None,
             Verdict::Old => {
                 self.counters.ignored = self.counters.ignored.saturating_add(1);
                 Some(Flags::IGNORED)
             }
             Verdict::Gap if !self.is_live => None,
-            Verdict::Gap if matches!(header.tag, 2 | 3 | 4 | 6) => {
+            Verdict::Gap if matches!(tag, 2 | 3 | 4 | 6) => {
                 self.counters.holes = self.counters.holes.saturating_add(1);
                 Some(Flags::HOLE)
             }
             Verdict::Gap => {
-                let is_tick = u64::from(header.tag == 1);
+                let is_tick = u64::from(tag == 1);
                 self.counters.tick_holes = self.counters.tick_holes.saturating_add(is_tick);
                 None
             }

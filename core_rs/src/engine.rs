@@ -11,6 +11,7 @@ use crate::decision::{Decision, Finding, Frame};
 use crate::error::CoreError;
 use crate::names::Names;
 use crate::sequence::Sequences;
+use crate::streams::Streams;
 use crate::tick_merge::TickFiles;
 use crate::ticks::{ExactQuote, TickRow};
 use crate::types::{Now, Origin};
@@ -70,6 +71,7 @@ pub struct Engine {
     pub(crate) names: Names,
     pub(crate) publishers: Names,
     pub(crate) sequences: Sequences,
+    pub(crate) streams: Streams,
     pub(crate) weeks: WeekBuckets,
     pub(crate) sources: Vec<String>,
     pub(crate) index: u64,
@@ -114,6 +116,7 @@ impl Engine {
             names,
             publishers: Names::default(),
             sequences: Sequences::default(),
+            streams: Streams::default(),
             weeks: WeekBuckets::new(new_york),
             sources: Vec::new(),
             index: 0,
@@ -189,6 +192,11 @@ impl Engine {
             .min()
             .unwrap_or(NEVER);
         (next != NEVER).then_some(next)
+    }
+
+    /// Lists the sources of the tick streams, each with the boot time of its last batch.
+    pub fn heard(&self) -> Vec<(u32, i64)> {
+        self.streams.heard().collect()
     }
 
     /// Moves the clock: runs every deadline that is due. With `counts` the call is an event of its own.

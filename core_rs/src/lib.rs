@@ -45,6 +45,7 @@ pub mod session;
 pub mod spectrum;
 pub mod start;
 pub mod status;
+mod streams;
 pub mod symbol;
 pub mod tick_file;
 pub mod tick_merge;

@@ -122,6 +122,12 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn scalar(&mut self) -> Read<Scalar<'a>> {
         let head = self.byte()?;
+        self.scalar_behind(head)
+    }
+
+    /// Reads the rest of a scalar that begins with this byte.
+    #[inline]
+    fn scalar_behind(&mut self, head: u8) -> Read<Scalar<'a>> {
         match head {
             0x00..=0x7f => Ok(Scalar::Int(i64::from(head))),
             0xe0..=0xff => Ok(Scalar::Int(i64::from(i8::from_be_bytes([head])))),
@@ -195,6 +201,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// `Malformed` when there is none.
+    #[inline]
     pub fn string(&mut self) -> Read<&'a str> {
         match self.scalar()? {
             Scalar::Text(text) => Ok(text),
@@ -218,6 +225,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// `Malformed` when there is none.
+    #[inline]
     pub fn integer(&mut self) -> Read<i64> {
         self.optional_integer()?.ok_or(Malformed)
     }
@@ -228,7 +236,20 @@ impl<'a> Cursor<'a> {
     /// `Malformed` when there is neither.
     #[inline]
     pub fn optional_integer(&mut self) -> Read<Option<i64>> {
-        match self.scalar()? {
+        // The three forms that every frame's head has; the other forms are rare.
+        match self.byte()? {
+            head @ 0x00..=0x7f => Ok(Some(i64::from(head))),
+            0xc0 => Ok(None),
+            0xcf => {
+                let wide = u64::from_be_bytes(self.array()?);
+                i64::try_from(wide).map(Some).map_err(|_| Malformed)
+            }
+            head => self.rare_integer(head),
+        }
+    }
+
+    fn rare_integer(&mut self, head: u8) -> Read<Option<i64>> {
+        match self.scalar_behind(head)? {
             Scalar::Int(value) => Ok(Some(value)),
             Scalar::Nil => Ok(None),
             Scalar::Bool(_) | Scalar::Text(_) | Scalar::Float(_) => Err(Malformed),

@@ -132,6 +132,47 @@ pub fn decode(payload: &[u8]) -> Read<(Header<'_>, Message<'_>)> {
     Ok((header, decode_rest(tag, fields)?))
 }
 
+/// A tick batch without the bytes that say whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The publisher's run.
+    pub epoch: i64,
+    /// Number within the run.
+    pub seq: Option<i64>,
+    /// The quotes.
+    pub list: List<'a>,
+}
+
+/// Returns how many bytes a message needs to say its number of fields, its tag, account and source.
+///
+/// # Errors
+/// `Malformed` when the bytes do not begin like a message.
+pub fn stream_length(payload: &[u8]) -> Read<(usize, usize)> {
+    let mut cursor = Cursor::new(payload);
+    let fields = cursor.array_length()?;
+    cursor.integer()?;
+    cursor.string()?;
+    cursor.string()?;
+    let rest = cursor.rest().len();
+    Ok((payload.len().saturating_sub(rest), fields))
+}
+
+/// Decodes a tick batch of so many fields from behind its source, exactly as `decode` would.
+///
+/// # Errors
+/// `Malformed` as `decode`.
+#[inline]
+pub fn decode_batch(rest: &[u8], fields: usize) -> Read<Batch<'_>> {
+    let mut cursor = Cursor::new(rest);
+    let (epoch, seq) = (cursor.integer()?, cursor.optional_integer()?);
+    cursor.integer()?;
+    let list = ticks(Fields {
+        cursor,
+        left: fields.checked_sub(6).ok_or(Malformed)?,
+    })?;
+    Ok(Batch { epoch, seq, list })
+}
+
 /// The list of a tick batch is checked by its reader, which must reach the end of the frame.
 #[inline]
 fn ticks(mut fields: Fields<'_>) -> Read<List<'_>> {

@@ -59,6 +59,18 @@ class ScopeRow(NamedTuple):
     halt: HaltRow | None
     pauses: tuple[PauseRow, ...]
 
+    def halt_info(self) -> HaltInfo | None:
+        """Return the halt in force as messages carry it."""
+        halt = self.halt
+        if halt is None:
+            return None
+        reason = halt.reason[:BEAT_HALT_REASON_MAX]
+        return HaltInfo(halt.id, halt.t_ns, halt.trigger, reason, halt.durable)
+
+
+NOTHING: Final = ScopeRow(ACCOUNT, "ACTIVE", "NONE", None, ())
+"""An account on which nothing was ever in force."""
+
 
 def new_halt_id(clock: Clock) -> str:
     """Return an id that no other halt has: the time for people, a random tail for the rest."""
@@ -158,6 +170,8 @@ class GuardedAccount:
         self.magics = {strategy.name: strategy.magic for strategy in whole.strategy}
         self.flat_t_ns = 0
         """The broker's stamp of its last word that the account is flat."""
+        self.halt_topic = f"halt.{config.id}".encode()
+        self.state_topic = f"state.{config.id}".encode()
         self._beat_seq = 0
         self._event_seq = 0
         self._pushed: set[str] = set()
@@ -191,19 +205,18 @@ class GuardedAccount:
 
     def write_page(self) -> None:
         """Store scopes, resumed halts and then the state word on the page."""
-        rows = self.rows()
+        word = self.trading.word()
         halt_id = ""
-        _, severity, _, _, state_seq = self.trading.word()
-        for row in rows:
+        for row in self.rows():
             if row.scope == ACCOUNT:
                 halt_id = row.halt.id if row.halt is not None else ""
                 continue
-            self.page.set_scope(row.scope, scope_word(row, severity, state_seq))
+            self.page.set_scope(row.scope, scope_word(row, word[1], word[4]))
         for resumed in self.trading.resumed():
             if resumed not in self._pushed:
                 self._pushed.add(resumed)
                 self.page.push_resumed(resumed)
-        self.page.set_state(self.trading.word(), halt_id)
+        self.page.set_state(word, halt_id)
 
     def renew(self, page: PageWriter) -> None:
         """Take another page in place of one that was lost."""
@@ -211,19 +224,12 @@ class GuardedAccount:
         self._pushed.clear()
         self.write_page()
 
-    def halt_info(self, scope: str = ACCOUNT) -> HaltInfo | None:
-        """Return the halt in force on a scope as messages carry it."""
-        halt = self.row(scope).halt
-        if halt is None:
-            return None
-        reason = halt.reason[:BEAT_HALT_REASON_MAX]
-        return HaltInfo(halt.id, halt.t_ns, halt.trigger, reason, halt.durable)
-
     def beat(self, now: Now, config_hash: str, why: str) -> StateBeat:
         """Return the next heartbeat with the full state."""
         self._beat_seq += 1
         _, severity, _, _, state_seq = self.trading.word()
-        row = self.row()
+        rows = self.rows()
+        row = next((one for one in rows if one.scope == ACCOUNT), NOTHING)
         return StateBeat(
             account=self.id,
             epoch=self.epoch,
@@ -234,9 +240,9 @@ class GuardedAccount:
             state_seq=state_seq,
             severity=severity,
             flatten=row.flatten,
-            halt=self.halt_info(),
+            halt=row.halt_info(),
             why=why,
-            scopes=tuple(self._scope_states()),
+            scopes=tuple(_scope_states(rows)),
             config_hash=config_hash,
             pauses=tuple(sorted({pause.code for pause in row.pauses})),
             resumed=tuple(self.trading.resumed()),
@@ -266,10 +272,11 @@ class GuardedAccount:
             ):
                 yield row.scope
 
-    def _scope_states(self) -> Iterable[ScopeState]:
-        for row in self.rows():
-            if row.scope != ACCOUNT:
-                yield ScopeState(row.scope, row.state, row.halt.id if row.halt else "")
+
+def _scope_states(rows: list[ScopeRow]) -> Iterable[ScopeState]:
+    for row in rows:
+        if row.scope != ACCOUNT:
+            yield ScopeState(row.scope, row.state, row.halt.id if row.halt else "")
 
 
 def scope_word(row: ScopeRow, severity: int, state_seq: int) -> tuple[int, int, int, int, int]:

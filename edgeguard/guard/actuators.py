@@ -1,6 +1,7 @@
 """Doing what the trading state asks for, in its order: page, publish, persist, flatten, alarm.
 
 All of it is started in one turn of the loop; only the disk takes longer, on threads of its own.
+What nobody's safety waits for, the beat with the new state and the journal's row, comes last.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from edgeguard.messages import HaltEvent, StateBeat
 from edgeguard.transport import Socket
 
 ALARMS_KEPT: Final = 64
+_DONTWAIT: Final = int(zmq.DONTWAIT)
+_MORE: Final = int(zmq.DONTWAIT | zmq.SNDMORE)
 
 
 class Actuators:
@@ -44,17 +47,22 @@ class Actuators:
             actions: what it asked for.
             decision: the engine's decision behind them, whose numbers the event then carries.
         """
+        told: list[HaltEvent] = []
         for kind, scope, first, second, third in actions:
             if kind == "page":
                 account.write_page()
             elif kind == "publish":
-                self._publish(account, scope, (first, second, third), decision)
+                told.append(self._publish(account, scope, (first, second, third), decision))
             elif kind == "persist":
                 self._parts.latcher.persist()
             elif kind == "flatten":
                 self._flatten(account, scope, first)
             else:
                 self.alarm(account.id, first, second)
+        if told:
+            self.beat(account)
+        for event in told:
+            self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
 
     def now(self) -> tuple[int, int]:
         """Return wall and boot nanoseconds."""
@@ -63,7 +71,7 @@ class Actuators:
     def beat(self, account: GuardedAccount) -> StateBeat:
         """Publish the account's heartbeat and return it."""
         beat = self.state_beat(account)
-        self._send(f"state.{account.id}", encode(beat))
+        self._send(account.state_topic, encode(beat))
         return beat
 
     def state_beat(self, account: GuardedAccount) -> StateBeat:
@@ -83,9 +91,10 @@ class Actuators:
         scope: str,
         words: tuple[str, str, str],
         decision: Decision | None,
-    ) -> None:
+    ) -> HaltEvent:
         change, trigger, code = words
         _, severity, _, _, state_seq = account.trading.word()
+        row = account.row(scope)
         event = HaltEvent(
             account=account.id,
             epoch=account.epoch,
@@ -93,10 +102,10 @@ class Actuators:
             t_ns=self._parts.clock.wall_ns(),
             action=change,  # type: ignore[arg-type]  # the trading state has these four words alone
             scope=scope,
-            state=account.row(scope).state if scope != ACCOUNT else account.state,
+            state=row.state if scope != ACCOUNT else account.state,
             state_seq=state_seq,
             severity=severity,
-            halt=account.halt_info(scope),
+            halt=row.halt_info(),
             trigger=trigger,
             code=code,
             value=decision.value if decision is not None else None,
@@ -104,9 +113,8 @@ class Actuators:
             reference=decision.reference if decision is not None else None,
             symbol=decision.symbol if decision is not None else None,
         )
-        self._send(f"halt.{account.id}", encode(event))
-        self.beat(account)
-        self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
+        self._send(account.halt_topic, encode(event))
+        return event
 
     def _flatten(self, account: GuardedAccount, scope: str, halt_id: str) -> None:
         halt = account.row(scope).halt
@@ -118,6 +126,7 @@ class Actuators:
             reason=halt.reason if halt is not None else "",
         )
 
-    def _send(self, topic: str, payload: bytes) -> None:
+    def _send(self, topic: bytes, payload: bytes) -> None:
         # A PUB socket drops for whoever is slow and never waits; the next beat carries it again.
-        self._publisher.send_multipart((topic.encode(), payload), zmq.DONTWAIT)
+        self._publisher.send(topic, _MORE)
+        self._publisher.send(payload, _DONTWAIT)

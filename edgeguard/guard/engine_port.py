@@ -82,6 +82,25 @@ class EnginePort(Protocol):
         """Take one market message and return flags."""
         ...
 
+    def on_ticks(self, payloads: list[bytes], begin: int, t_ns: int, boot_ns: int) -> int:
+        """Take the tick batches from place `begin` on, up to the first that raises flags.
+
+        A payload that is no batch of a stream which `on_frame` has taken before ends it too, and
+        is left to the caller.
+
+        Returns:
+            The place behind the last one taken, times 256, plus the flags of that one.
+        """
+        ...
+
+    def heard(self) -> Sequence[tuple[int, int]]:
+        """Return the sources of tick streams, each with the boot time of its last batch."""
+        ...
+
+    def next_deadline_ns(self) -> int | None:
+        """Return the boot time at which to call `advance` next; None while nothing is due."""
+        ...
+
     def advance(self, t_ns: int, boot_ns: int, source: int, line: int) -> int:
         """Run what is due and return flags."""
         ...

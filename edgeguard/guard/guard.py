@@ -149,13 +149,18 @@ class Guard:
         self._parts.latcher.persist()
         self._storage.append("start", {"epoch": self._parts.epoch, "faults": self._storage.faults})
         self._pumps.add(self._gates, self._on_ping)
-        self._pumps.add(self._feeds, self._pipeline.on_frames)
+        self._pumps.add_feed(self._feeds, self._pipeline.on_payloads)
         self._connect_feeds()
         for broker in self._parts.brokers.values():
             broker.start(self._pumps)
 
+    def on_deadline(self, step_at: Callable[[int], None]) -> None:
+        """Have `step_at` called with the boot time at which `heart.step` is due next."""
+        self._pipeline.on_deadline = step_at
+
     def look(self) -> None:
-        """Look for manual halts and at the disk, and tell those who wait for a halt."""
+        """Step the engine, look for manual halts and at the disk, and tell those who wait."""
+        self.heart.step()
         self._watch.look()
         if not self._is_distrusted and self._storage.fault:
             # A row that failed concerns no copy of the latch, whose writes would have told.
@@ -242,7 +247,7 @@ class Guard:
             if feed.codec == "native":
                 keys = self._ring.client(feed.endpoint, feed.key) if feed.key else None
                 socket = subscriber(self._context, feed.endpoint, bind=False, keys=keys)
-                self._pumps.add(socket, self._pipeline.on_frames)
+                self._pumps.add_feed(socket, self._pipeline.on_payloads)
             elif feed.codec == "jsonapi":
                 # Its publishers PUSH; each message reaches one puller alone.
                 socket = puller(self._context, feed.endpoint)

@@ -1,6 +1,7 @@
 """From frames to trading states: the market side of the guard.
 
-Every payload goes whole to the Rust engine; Python looks at its head, and decodes account snapshots
+Every payload goes whole to the Rust engine. Ticks of a stream that is known go there without a
+look, many in one call; of everything else Python looks at the head, and decodes account snapshots
 alone, of which there is one a second. What the engine decides is turned into the trading state's
 words in the same turn.
 """
@@ -38,6 +39,11 @@ SOURCES_MAX: Final = 256
 """Names that evidence can bear; a publisher of more is called ``other``."""
 
 
+FLAGS_OF_MESSAGE: Final = FLAG_HOLE | FLAG_READ
+"""Flags that are about the accounts which a message names."""
+NEVER_NS: Final = 2**63 - 1
+
+
 class Counters(msgspec.Struct):
     """What was seen and not decided on, for status."""
 
@@ -61,15 +67,27 @@ class Pipeline:
         self._feeds = {feed.name: feed for feed in parts.config.feed}
         self._sources: dict[str, int] = {}
         self._timer = self._source("timer")
-        self.seen: dict[str, int] = {}
-        """When each feed last spoke, ns of CLOCK_BOOTTIME."""
+        self._seen: dict[str, int] = {}
+        self._next_step_ns = NEVER_NS
+        self.on_deadline: Callable[[int], None] = lambda _due_ns: None
+        """Called when `advance` is due earlier than was said before, ns of CLOCK_BOOTTIME."""
         self.proofs: dict[str, TerminalProof] = {}
         """The last proof of each account's terminal."""
         self.counters = Counters()
 
-    def on_frames(self, frames: list[bytes]) -> None:
-        """Take one native message: any frames before the payload are topics."""
-        self._take(frames[-1])
+    def on_payloads(self, payloads: list[bytes]) -> None:
+        """Take native messages, in their order."""
+        self.counters.frames += len(payloads)
+        on_ticks, at, end = self._engine.on_ticks, 0, len(payloads)
+        while at < end:
+            taken = on_ticks(payloads, at, *self._parts.now())
+            at, flags = taken >> 8, taken & 0xFF
+            if flags:
+                self._obey(flags, peek(payloads[at - 1]) if flags & FLAGS_OF_MESSAGE else None)
+            elif at < end:
+                self._take(payloads[at])
+                at += 1
+        self._note_deadline()
 
     def foreign(self, feed: FeedConfig) -> Callable[[list[bytes]], None]:
         """Return what takes the messages of a feed in a foreign format."""
@@ -84,9 +102,19 @@ class Pipeline:
                 # The engine counts it like any other message that is none.
                 payload = b""
             if payload is not None:
-                self._take(payload)
+                self.on_payloads([payload])
 
         return on_frames
+
+    def heard(self) -> dict[str, int]:
+        """Return when each feed last spoke, ns of CLOCK_BOOTTIME."""
+        heard = dict(self._seen)
+        names = {number: name for name, number in self._sources.items()}
+        for source, boot_ns in self._engine.heard():
+            name = names.get(source, "").removeprefix("feed:")
+            if name in heard:
+                heard[name] = max(heard[name], boot_ns)
+        return heard
 
     def advance(self) -> None:
         """Run the engine's deadlines that are due."""
@@ -94,10 +122,21 @@ class Pipeline:
         flags = self._engine.advance(wall_ns, boot_ns, self._timer, 0)
         if flags:
             self._obey(flags, None)
+        if boot_ns >= self._next_step_ns:
+            self._next_step_ns = NEVER_NS
+        self._note_deadline()
 
     def obey(self, flags: int) -> None:
         """Carry out what a call of the engine by a command led to."""
         self._obey(flags | FLAG_DECISIONS, None)
+        self._note_deadline()
+
+    def _note_deadline(self) -> None:
+        """Say so when the engine must be stepped earlier than was known."""
+        due_ns = self._engine.next_deadline_ns()
+        if due_ns is not None and due_ns < self._next_step_ns:
+            self._next_step_ns = due_ns
+            self.on_deadline(due_ns)
 
     def ask_read(self, account: GuardedAccount) -> int:
         """Ask the account's broker for a fresh read; return its number."""
@@ -106,7 +145,6 @@ class Pipeline:
         return request
 
     def _take(self, payload: bytes) -> None:
-        self.counters.frames += 1
         now = self._parts.now()
         head = peek(payload)
         if head is not None and head.account and head.account not in self._accounts:
@@ -176,8 +214,8 @@ class Pipeline:
         feed = self._feeds.get(name)
         if feed is None:
             return
-        is_first = name not in self.seen
-        self.seen[name] = boot_ns
+        is_first = name not in self._seen
+        self._seen[name] = boot_ns
         if is_first and feed.required:
             for account in self._accounts.values():
                 if feed.account in {"", account.id}:

@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 import uvloop
 
-from edgeguard.clock import Clock, SystemClock
+from edgeguard.clock import NS_PER_MS, Clock, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import ConfigError, InUseError
@@ -31,9 +31,10 @@ from edgeguard.guard.assembly import Base, assemble
 from edgeguard.guard.engine_port import EnginePort
 from edgeguard.guard.guard import Guard
 from edgeguard.guard.notify import SystemdNotifier
+from edgeguard.transport.pump import next_turn
 
-STEP_S: Final = 0.01
 WATCH_S: Final = 0.05
+"""How often the guard looks for halts by hand and steps the engine when no deadline comes first."""
 SECOND_S: Final = 1.0
 REFERENCES_S: Final = 0.5
 """A kill forgets no more of the transfers than came within it."""
@@ -136,6 +137,7 @@ class _Process:
         self._guard: Guard | None = None
         self._exit_code = 0
         self._is_ending = False
+        self._step: asyncio.TimerHandle | None = None
 
     def run(self) -> int:
         """Start, run, stop."""
@@ -149,8 +151,8 @@ class _Process:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             guard.heart.on_earned = lambda: self._notifier.send("WATCHDOG=1")
+            guard.on_deadline(self._step_at)
             guard.begin()
-            self._every(STEP_S, guard.heart.step)
             self._every(WATCH_S, guard.look)
             self._every(self._base.config.guard.heartbeat_ms / 1000, guard.heart.beat)
             self._every(SECOND_S, guard.heart.second)
@@ -169,11 +171,28 @@ class _Process:
             self._end()
         return self._exit_code
 
+    def _step_at(self, due_ns: int) -> None:
+        """Step the engine at a boot time; of several times that are asked for the last is kept."""
+        if self._step is not None:
+            self._step.cancel()
+        # Timers count whole milliseconds: a deadline runs up to two late, never early.
+        wait_ms = max(due_ns - self._clock.boot_ns(), 0) // NS_PER_MS + 1
+        self._step = self._loop.call_later(wait_ms / 1000, self._run_step)
+
+    def _run_step(self) -> None:
+        self._step = None
+        if self._is_ending or self._guard is None:
+            return
+        try:
+            self._guard.heart.step()
+        except BaseException as error:  # noqa: BLE001  # the loop would swallow it
+            self._fatal(error)
+
     def _every(self, interval_s: float, duty: Callable[[], None]) -> None:
-        """Run a duty now and then at every interval, by the loop's clock."""
+        """Run a duty now and then once in every interval, by the loop's clock."""
         loop = self._loop
 
-        def turn(due: float) -> None:
+        def turn() -> None:
             if self._is_ending:
                 return
             try:
@@ -181,11 +200,9 @@ class _Process:
             except BaseException as error:  # noqa: BLE001  # the loop would swallow it
                 self._fatal(error)
                 return
-            # A late turn is not made up for by several in a row.
-            following = max(due + interval_s, loop.time())
-            loop.call_at(following, turn, following)
+            loop.call_at(next_turn(loop.time(), interval_s), turn)
 
-        loop.call_soon(turn, loop.time())
+        loop.call_soon(turn)
 
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")

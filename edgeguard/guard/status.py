@@ -91,8 +91,9 @@ class Status:
         _, boot_ns = self._parts.now()
         bad = cast("dict[str, object]", engine.get("bad_by_source") or {})
         feeds: list[Document] = []
+        heard = self._pipeline.heard()
         for feed in self._parts.config.feed:
-            seen = self._pipeline.seen.get(feed.name)
+            seen = heard.get(feed.name)
             feeds.append(
                 {
                     "name": feed.name,

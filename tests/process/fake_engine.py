@@ -71,6 +71,15 @@ class FakeEngine:
             self._seqs[key] = message.seq
         return flags
 
+    def on_ticks(self, payloads: list[bytes], begin: int, t_ns: int, boot_ns: int) -> int:
+        return begin << 8
+
+    def heard(self) -> list[tuple[int, int]]:
+        return []
+
+    def next_deadline_ns(self) -> int | None:
+        return None
+
     def advance(self, t_ns: int, boot_ns: int, source: int, line: int) -> int:
         return 0
 

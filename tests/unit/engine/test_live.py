@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from edgeguard.engine import Engine, Flag
-from tests.unit.engine.desk import SYMBOL, Desk, long
+from edgeguard.messages import Tick, TickBatch
+from tests.unit.engine.desk import START_NS, SYMBOL, Desk, long
 
 FEED = """
 [[feed]]
@@ -259,3 +260,84 @@ def test_marked_equity_moves_with_the_market() -> None:
     assert (status["equity_marked"], status["equity_reported"]) == ("100050.00", "100000.00")
     trip = status["symbols"][0]["what_would_trip"]
     assert trip == {"side": "bid", "daily_loss": "1.06999", "total_drawdown": "1.03999"}
+
+
+def batch(source: str, seq: int | None, *ticks: Tick, account: str = "A") -> bytes:
+    return msgspec.msgpack.encode(TickBatch(account, source, 1, seq, START_NS, ticks))
+
+
+QUOTE = Tick("EURUSD", 1.10000, 1.10005)
+WIDE = Tick("EURUSD", 1.10000, 1.10090)
+
+
+def test_ticks_of_a_known_stream_are_taken_together_up_to_the_first_flags() -> None:
+    """Of a stream that `on_frame` has not seen nothing is taken; decisions stop the call."""
+    desk = Desk()
+    engine, now = desk.engine, (desk.wall_ns, desk.boot_ns)
+    first = batch("main", 1, QUOTE)
+    assert engine.on_ticks([first], 0, *now) == 0
+    feed = engine.register_source("feed:main")
+    assert engine.on_frame(first, *now, feed, 1) == 0
+    payloads = [batch("main", seq, QUOTE) for seq in (2, 3)] + [
+        batch("main", 4, QUOTE, WIDE, QUOTE)
+    ]
+    payloads += [batch("other", 1, QUOTE), batch("main", 5, QUOTE)]
+    assert engine.on_ticks(payloads, 0, *now) == 3 << 8 | Flag.DECISIONS
+    (decision,) = engine.take_decisions()
+    assert (decision.source_file, decision.source_line) == ("feed:main", 4)
+    assert (decision.action, decision.index) == ("pause", 5)
+    assert engine.on_ticks(payloads, 3, *now) == 3 << 8
+    assert engine.on_ticks(payloads, 4, *now) == 5 << 8
+    assert engine.on_ticks(payloads, 4, *now) == 5 << 8 | Flag.IGNORED
+    assert engine.on_ticks(payloads, 9, *now) == 9 << 8
+    assert engine.heard() == [(feed, now[1])]
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_damaged_batch_of_a_known_stream_is_left_and_counts_as_malformed(cut: int) -> None:
+    """What a known stream may skip is only what was decoded before: the rest is judged as ever."""
+    desk = Desk()
+    engine, now = desk.engine, (desk.wall_ns, desk.boot_ns)
+    whole = batch("main", 1, QUOTE)
+    assert engine.on_frame(whole, *now, 0, 1) == 0
+    for damaged in (whole[:-cut], whole + b"\xc0" * cut, b"\x98" + whole[1:-cut]):
+        assert engine.on_ticks([damaged], 0, *now) == 0
+        assert engine.on_frame(damaged, *now, 0, 1) == Flag.MALFORMED
+    longer = b"\x98" + batch("main", 2, QUOTE)[1:] + b"\xc0"
+    assert engine.on_frame(longer, *now, 0, 2) == 0
+    assert engine.on_ticks([b"\x98" + batch("main", 3, QUOTE)[1:] + b"\x07"], 0, *now) == 1 << 8
+
+
+@pytest.mark.parametrize("source", ["main", "terminal", "a publisher with a name of its own"])
+def test_one_call_for_all_and_one_for_each_decide_alike(source: str) -> None:
+    """The same batches, of one quote and of several, good and bad, through both ways in."""
+    alone, together = (
+        Desk(rest=SYMBOL + FEED.format(heartbeat="false")),
+        Desk(rest=SYMBOL + FEED.format(heartbeat="false")),
+    )
+    quotes = (
+        QUOTE,
+        WIDE,
+        Tick("EURUSD", 1.1, 1.0),
+        Tick("NONE", 1.0, 1.1),
+        Tick("EURUSD", "1.1", "1.10004"),
+    )
+    payloads = [
+        batch(source, at + 1, *quotes[at % 5 : at % 5 + 1 + at % 2], account="" if at % 3 else "A")
+        for at in range(60)
+    ]
+    lines: list[list[str]] = []
+    for desk, is_together in ((alone, False), (together, True)):
+        engine, now = desk.engine, (desk.wall_ns, desk.boot_ns)
+        at, found = 0, list[str]()
+        while at < len(payloads):
+            taken = engine.on_ticks(payloads, at, *now) if is_together else at << 8
+            if taken == at << 8:
+                engine.on_frame(payloads[at], *now, desk.source, at + 1)
+                taken = at + 1 << 8
+            at = taken >> 8
+            found += [decision.line().decode() for decision in engine.take_decisions()]
+        lines.append([*found, engine.status().decode()])
+    # A line of evidence is the caller's own alone, the stream's number together.
+    assert lines[0] == lines[1]
+    assert len(lines[0]) > 1

@@ -28,6 +28,7 @@ from edgeguard.transport import (
     router,
     subscriber,
 )
+from edgeguard.transport.pump import CHUNK, FeedPump, next_turn
 
 DEADLINE_S = 10.0
 KEYS = CurveKeys(public="p" * 40, secret="s" * 40)  # no secret of anybody's
@@ -169,6 +170,76 @@ def test_failing_callback_is_told_and_the_rest_is_taken(tmp_path: Path) -> None:
     _run(start)
     assert [type(error) for error in errors] == [SystemExit]
     context.destroy(linger=0)
+
+
+def test_feed_hands_over_payloads_and_what_is_none(tmp_path: Path) -> None:
+    """A topic is passed over, a payload may be alone; what is neither is handed over too."""
+    context = make_context()
+    endpoint = f"ipc://{tmp_path}/s.ipc"
+    reading = subscriber(context, endpoint, bind=True)
+    writing = publisher(context, endpoint, bind=False, watched=True)
+    meet(reading, writing)
+    native, wide = b"\x97native", b"\xdc\x00\x20wide"
+    messages = [(b"A.tick", native), (wide,), (b"A.tick", b"junk"), (b"", b""), (native,), (b"x",)]
+    taken: list[bytes] = []
+
+    def start(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
+        def on_payloads(payloads: list[bytes]) -> None:
+            taken.extend(payloads)
+            if len(taken) == len(messages):
+                done.set()
+
+        FeedPump(loop, reading, on_payloads, _raise).start()
+        for message in messages:
+            writing.send_multipart(message)
+
+    _run(start)
+    assert taken == [native, wide, b"junk", b"", native, b"x"]
+    context.destroy(linger=0)
+
+
+def test_feed_misses_nothing_in_bursts(tmp_path: Path) -> None:
+    """As the pump: bursts beyond its budget, then one by one; in order, no rescue, small chunks."""
+    context = make_context()
+    endpoint = f"ipc://{tmp_path}/s.ipc"
+    reading = subscriber(context, endpoint, bind=True)
+    writing = publisher(context, endpoint, bind=False, watched=True)
+    meet(reading, writing)
+    total, taken = 20_000, list[int]()
+    sizes: set[int] = set()
+    pumps: list[PumpSet] = []
+
+    def send(number: int) -> None:
+        writing.send_multipart((b"A.tick", b"\x90%d" % number))
+
+    def start(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
+        def on_payloads(payloads: list[bytes]) -> None:
+            sizes.add(len(payloads))
+            taken.extend(int(payload[1:]) for payload in payloads)
+            if len(taken) == total:
+                done.set()
+            elif len(taken) >= total // 2:
+                send(len(taken))
+
+        pumps.append(PumpSet(loop, _raise))
+        pumps[0].add_feed(reading, on_payloads)
+        for number in range(total // 2):
+            send(number)
+
+    _run(start)
+    assert taken == list(range(total))
+    assert max(sizes) <= CHUNK
+    assert 1 in sizes
+    assert pumps[0].rescues == 0
+    context.destroy(linger=0)
+
+
+@pytest.mark.parametrize("late_ms", [-1, 0, 1, 24])
+def test_duties_turn_on_one_grid(late_ms: int) -> None:
+    """A turn that is a little early or late leads to the next one, never to the same one."""
+    for turn in range(1, 1000):
+        due = next_turn((turn * 50 + late_ms) / 1000, 0.05)
+        assert round(due * 1000) == (turn + 1) * 50
 
 
 def _raise(error: BaseException) -> None:
