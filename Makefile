@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-rust test-python lint format wheel wheel-demo lock clean \
-	bench bench-full bench-peers bench-instructions agreement firings fuzz loom miri sim-guard \
+	bench bench-full bench-paste bench-peers bench-instructions agreement firings fuzz loom miri sim-guard \
 	kill9-guard stops disk-faults soak
 
 help:  ## list the targets
@@ -119,6 +119,9 @@ bench: $(BUILT)  ## measure everything once, in about five minutes (ARGS: groups
 
 bench-full: $(BUILT) bench-peers  ## measure everything thoroughly, on a machine that does nothing else
 	$(BIN)/python -m benches --full $(ARGS)
+
+bench-paste: $(BUILT)  ## put the last run's table into docs/PERFORMANCE.md
+	$(BIN)/python -m benches.paste
 
 bench-peers: .venv-peers/.installed  ## install what EdgeGuard is compared with, apart from its own packages
 

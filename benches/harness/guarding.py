@@ -36,6 +36,24 @@ spread_samples_min = 1000000
 releases_per_hour = 1000
 price_age_max_s = 86400
 """
+OPS = """
+[api]
+port = {port}
+[incident]
+log = "{log}"
+[notify]
+contacts = ""
+repeat_s = 1
+repeat_p2_s = 1
+[[notify.channel]]
+name = "mute"
+kind = "discord"
+url = "http://127.0.0.1:{sink}/hang"
+[[notify.channel]]
+name = "sink"
+kind = "discord"
+url = "http://127.0.0.1:{sink}/storm"
+"""
 SYMBOL = """
 [[symbol]]
 name = "{name}"
@@ -55,6 +73,8 @@ class Shape:
     accounts: int = 1
     symbols: int = 8
     is_tcp: bool = False
+    sink_port: int = 0
+    """Where notifications go; 0 for a guard without `edgeguard ops` beside it."""
 
 
 @dataclass
@@ -108,6 +128,9 @@ def write_config(place: Path, shape: Shape) -> Path:
         lines += ["heartbeat_ms = 1000", "lease_ms = 5000"]
     if shape.is_tcp:
         lines += [f'feeds_bind = "{free_tcp()}"', f'halts_pub = "{free_tcp()}"']
+    if shape.sink_port:
+        log, port = place / "incidents.md", free_port()
+        lines += [OPS.format(port=port, log=log, sink=shape.sink_port)]
     lines += [ACCOUNT.format(id=name) for name in account_names(shape.accounts)]
     lines += [SYMBOL.format(name=name, base=name[:3]) for name in symbol_names(shape.symbols)]
     lines += ["[[feed]]", 'name = "market"', "required = false", ""]
@@ -118,9 +141,20 @@ def write_config(place: Path, shape: Shape) -> Path:
 
 def free_tcp() -> str:
     """Return an endpoint on a port that was free a moment ago."""
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+def free_port() -> int:
+    """Return a port of this host that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        return probe.getsockname()[1]
+
+
+def is_listening(port: int) -> bool:
+    """Return whether somebody takes connections on a port of this host."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def run_pairs(candidate: Measure, floor: Measure, pairs: int) -> Pairs:
     """Measure floor, candidate, floor until `pairs` clean triples are there.
 
     A triple is discarded when others used more than `cpu.DIRTY_ABOVE` of a core in any part; after
-    as many discarded as wanted triples are kept dirty, and counted as such.
+    half as many discarded as wanted they are kept dirty, and counted as such.
     """
     result = Pairs()
     while len(result.candidates) < pairs:
@@ -65,7 +65,7 @@ def run_pairs(candidate: Measure, floor: Measure, pairs: int) -> Pairs:
         ours, dirt_ours = candidate()
         after, dirt_after = floor()
         if max(dirt_before, dirt_ours, dirt_after) > cpu.DIRTY_ABOVE:
-            if result.discarded < pairs:
+            if result.discarded < (pairs + 1) // 2:
                 result.discarded += 1
                 continue
             result.dirty += 1

@@ -17,6 +17,7 @@ from benches.inprocess.conftest import (
 from edgeguard.codec.native import decode
 from edgeguard.codec.peek import peek
 from edgeguard.engine import Engine
+from edgeguard.transport.pump import CHUNK
 
 Measure = Callable[[Callable[[], None], int], None]
 
@@ -43,6 +44,53 @@ def test_batch_of_128(typical: Engine, measure: Measure) -> None:
 def test_one_tick_per_frame(typical: Engine, measure: Measure) -> None:
     measure(_work(typical, frames(quotes(8), 1), FRAME_NS // BATCH), BATCH * FRAMES)
     assert typical.take_decisions() == []
+
+
+def test_frames_as_the_guard_takes_them(typical: Engine, measure: Measure) -> None:
+    payloads = frames(quotes(8), 1)
+    chunks = [payloads[at : at + CHUNK] for at in range(0, len(payloads), CHUNK)]
+    now = START_NS
+    typical.on_frame(payloads[0], now, now, 0, 0)
+
+    def work() -> None:
+        nonlocal now
+        for chunk in chunks:
+            now += FRAME_NS * CHUNK // BATCH
+            typical.on_ticks(chunk, 0, now, now)
+
+    assert typical.on_ticks(chunks[0], 0, now, now) == CHUNK << 8
+    measure(work, len(payloads))
+    assert typical.take_decisions() == []
+
+
+def test_call_that_takes_nothing(typical: Engine, measure: Measure) -> None:
+    none: list[bytes] = []
+    measure(_calls(typical, none), BATCH * FRAMES)
+
+
+def test_loop_around_a_call(measure: Measure) -> None:
+    now = START_NS
+
+    def work() -> None:
+        nonlocal now
+        for _ in range(BATCH * FRAMES):
+            now += FRAME_NS // BATCH
+
+    measure(work, BATCH * FRAMES)
+
+
+def _calls(subject: Engine, payloads: list[bytes]) -> Callable[[], None]:
+    """Return what hands over a list as often as `_work` does frames of one tick."""
+    now = START_NS
+    on_ticks = subject.on_ticks
+
+    def work() -> None:
+        nonlocal now
+        for _ in range(BATCH * FRAMES):
+            now += FRAME_NS // BATCH
+            on_ticks(payloads, 0, now, now)
+
+    return work
 
 
 def test_batch_with_1000_symbols(tmp_path: Path, measure: Measure) -> None:

@@ -8,6 +8,8 @@ a process of its own and prints the nanoseconds per tick of each round. Only vn.
 and its objects are used, so its other dependencies need not be installed.
 """
 
+# pyright: basic, reportMissingImports=false
+# vn.py is installed beside EdgeGuard, in .venv-peers.
 from __future__ import annotations
 
 import sys
@@ -57,7 +59,7 @@ class Rule:
                 profit += (position.price - ask) * position.volume
         self.profit[symbol] = profit
         equity = EQUITY + sum(self.profit.values())
-        spread = ask - bid
+        spread: float = ask - bid
         normal = self.spread.get(symbol, spread)
         self.spread[symbol] = normal + (spread - normal) * 0.001
         loss = (EQUITY - equity) / EQUITY

@@ -93,7 +93,7 @@ def criterion(bench: Bench) -> Rust:
         raise MissingError("cargo is not installed")
     base = [cargo, "bench", "--locked", "--quiet", "-p", "edgeguard-core", "--bench", "step"]
     process.run([*base, "--no-run"], timeout_s=BUILD_S)
-    seconds = bench.sized(4, 0.5)
+    seconds = bench.sized(2, 0.5)
     run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(seconds)]
     process.run([*base, "--", *run_time], core=process.SUBJECT, timeout_s=BUILD_S)
     return Rust(Path(os.environ.get("CARGO_TARGET_DIR", process.ROOT / "target")))
@@ -102,14 +102,10 @@ def criterion(bench: Bench) -> Rust:
 def through_python(bench: Bench, frame: float, single: float) -> Iterator[Figure]:
     """Measure the boundary, the gate and the plain Python guard."""
     found = pytest_benchmark(bench)
-    plain = fast(found["test_plain_python"])
-    batch = fast(found["test_batch_of_128"])
-    alone = fast(found["test_one_tick_per_frame"])
+    plain, batch = (fast(found[f"test_{name}"]) for name in ("plain_python", "batch_of_128"))
     yield _python(found, "test_batch_of_128", "through Python, frames of 128", "ns/tick")
     yield _value("through Python / core, frames of 128", "x", batch / frame, 1.25)
-    yield _python(found, "test_one_tick_per_frame", "through Python, one tick per frame", "ns/tick")
-    yield _value("through Python, one tick per frame / core in batches", "x", alone / frame, 3.0)
-    yield _value("... / core, one tick per frame too", "x", alone / single)
+    yield from per_frame(found, frame, single)
     yield _python(found, "test_batch_with_1000_symbols", "through Python, 1,000 symbols", "ns/tick")
     yield _python(found, "test_advance_with_nothing_due", "advance, nothing due", "ns")
     yield _python(found, "test_msgspec_decode_of_one_tick", "msgspec decode of a tick", "ns")
@@ -125,6 +121,28 @@ def through_python(bench: Bench, frame: float, single: float) -> Iterator[Figure
     yield _python(found, "test_check_with_scope_and_permit", name, "ns", 150.0, note)
     yield _python(found, "test_extension_alone", "gate check, the extension's reader alone", "ns")
     yield _python(found, "test_without_the_extension", "gate check without the extension", "ns")
+
+
+def per_frame(found: dict[str, list[float]], frame: float, single: float) -> Iterator[Figure]:
+    """Judge frames of one tick: a call for each, and chunks as the guard takes them."""
+    alone, taken, empty, loop = (
+        fast(found[f"test_{name}"])
+        for name in (
+            "one_tick_per_frame",
+            "frames_as_the_guard_takes_them",
+            "call_that_takes_nothing",
+            "loop_around_a_call",
+        )
+    )
+    yield _python(found, "test_one_tick_per_frame", "through Python, one tick per frame", "ns/tick")
+    note = f"a call that takes nothing costs {empty:.0f} ns, {loop:.0f} of them the loop around it"
+    name = "through Python, one tick per frame / core in batches"
+    yield _value(name, "x", alone / frame, 3.0, note)
+    yield _value("... / core, one tick per frame too", "x", alone / single)
+    test, note = "test_frames_as_the_guard_takes_them", "64 frames a call"
+    name = "through Python, single-tick frames as the guard takes them"
+    yield _python(found, test, name, "ns/tick", None, note)
+    yield _value("... / core in batches", "x", taken / frame, 3.0, note)
 
 
 def pytest_benchmark(bench: Bench) -> dict[str, list[float]]:

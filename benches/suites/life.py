@@ -15,13 +15,14 @@ import zmq
 from benches.harness import cpu, guarding, native, pairs, process, records, result, stats
 from benches.harness.bench import Bench
 from benches.harness.result import Curve, Figure
-from benches.suites import wire
+from benches.suites import rates, wire
 from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
 
 GROUP = "life"
 SYMBOLS = 1000
 MIB = 1024.0
+HOUR_TICKS = 3600 * 8 * 160
 FLUSHES = "fsync,fdatasync,sync_file_range,msync,syncfs,sync"
 ENTRY = re.compile(r"^(\d+)\s+(\d+\.\d+) (\w+)\(")
 
@@ -31,6 +32,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield start_up(bench)
     yield idle(bench)
     yield from memory(bench)
+    yield hour(bench)
     yield from first_byte(bench)
     yield by_hand(bench)
     yield flushes(bench)
@@ -52,7 +54,7 @@ def start_up(bench: Bench) -> Figure:
 
 def idle(bench: Bench) -> Figure:
     """Measure the processor time of a guard to which nothing happens."""
-    seconds = bench.sized(60, 5)
+    seconds = bench.sized(30, 5)
     with guarding.guard(bench.fresh("i"), guarding.Shape()) as guarded:
         time.sleep(1)
         before = cpu.process_seconds(guarded.pid)
@@ -64,7 +66,7 @@ def idle(bench: Bench) -> Figure:
         unit="%",
         value=100 * used / seconds,
         bound=1.0,
-        note=f"over {seconds} s, heartbeats of 100 ms, timer of 10 ms",
+        note=f"over {seconds} s, heartbeats of 100 ms, duties of 50 ms",
     )
 
 
@@ -90,6 +92,32 @@ def memory(bench: Bench) -> Iterator[Figure]:
         value=(guard_kib + full - empty) / MIB,
         bound=128.0,
         note=f"guard {guard_kib / MIB:.0f} MiB plus the baselines' {(full - empty) / MIB:.0f} MiB",
+    )
+
+
+def hour(bench: Bench) -> Figure:
+    """Measure what a guard has grown by after an hour's worth of ticks, sent in seconds."""
+    place = bench.fresh("o")
+    rate, seconds = 1_000_000 // rates.BATCH, bench.sized(5, 1)
+    ticks = rate * rates.BATCH * seconds
+    records.write(place / "records", rates.messages(rate, rates.BATCH, seconds))
+    with guarding.guard(place, guarding.Shape()) as guarded:
+        before = _resident_kib(guarded.pid)
+        arguments = ["flood", *guarded.ends, place / "records", place / "answers", "500"]
+        process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)
+        taken = guarded.settled_frames()
+        after = _resident_kib(guarded.pid)
+    (place / "records").unlink()
+    return Figure(
+        group=GROUP,
+        name=f"guard, after {ticks / 1e6:.1f} million ticks",
+        unit="MiB",
+        value=after / MIB,
+        bound=128.0,
+        note=(
+            f"{(after - before) / MIB:.1f} MiB more than before; {taken} messages of 128 ticks: "
+            f"{ticks / HOUR_TICKS:.2g} hours of 8 symbols at 160 ticks a second"
+        ),
     )
 
 
@@ -184,14 +212,19 @@ def under_load(bench: Bench) -> Iterator[Figure]:
     load = [wire.tick(0, "A001", "1.34694", "1.34705", b"")]
     load += [one._replace(match=b"") for one in _for_account("A001", wire.pause_records(count * 2))]
     lost: list[int] = []
+    notified: list[int] = []
 
     def measure(*, is_loaded: bool) -> tuple[list[float], float]:
         place = bench.fresh("l")
+        port = guarding.free_port() if is_loaded else 0
+        shape = guarding.Shape(accounts=2, sink_port=port)
         with contextlib.ExitStack() as stack:
-            guarded = stack.enter_context(guarding.guard(place, guarding.Shape(accounts=2)))
+            guarded = stack.enter_context(guarding.guard(place, shape))
             if is_loaded:
-                pids = _put_under_load(stack, place, guarded, load)
-                return wire.ping(place, guarded.ends, messages, [guarded.pid, *pids], lost)
+                pids = _put_under_load(stack, place, guarded, load, port)
+                measured = wire.ping(place, guarded.ends, messages, [guarded.pid, *pids], lost)
+                notified.append((place / "notified").stat().st_size)
+                return measured
             return wire.ping(place, guarded.ends, messages, [guarded.pid], lost)
 
     found = pairs.run_pairs(
@@ -201,7 +234,7 @@ def under_load(bench: Bench) -> Iterator[Figure]:
     low, high = found.spread(99.0)
     yield Figure(
         group=GROUP,
-        name="tick to pause under flatten, journal and status load / idle, p99",
+        name="tick to pause under flatten, journal, status and notification load / idle, p99",
         unit="x",
         value=found.ratio(99.0),
         bound=1.3,
@@ -211,14 +244,17 @@ def under_load(bench: Bench) -> Iterator[Figure]:
         null=found.null(99.0),
         discarded=found.discarded,
         dirty=found.dirty,
-        note=f"p99 {loaded[len(loaded) * 99 // 100]:.0f} us loaded; pairs {low:.2f} to {high:.2f}",
+        note=(
+            f"p99 {loaded[len(loaded) * 99 // 100]:.0f} us loaded; pairs {low:.2f} to {high:.2f}; "
+            f"{min(notified)} or more messages a run to two messengers, one mute"
+        ),
     )
 
 
 def demo(bench: Bench) -> Iterator[Figure]:
     """Take the demo's own stages: from the tick that breaks the limit to verified flat."""
     stages: dict[str, list[float]] = {}
-    for seed in range(1, bench.sized(6, 2)):
+    for seed in range(1, bench.sized(4, 2)):
         command = process.python("-m", "edgeguard", "demo", "--json", "--seed", str(seed))
         lines = [json.loads(line) for line in process.run(command).splitlines()]
         times = {line["stage"]: line["t_ns"] for line in lines if "stage" in line}
@@ -231,14 +267,28 @@ def demo(bench: Bench) -> Iterator[Figure]:
 
 
 def _put_under_load(
-    stack: contextlib.ExitStack, place: Path, guarded: guarding.Guarded, load: list[records.Record]
+    stack: contextlib.ExitStack,
+    place: Path,
+    guarded: guarding.Guarded,
+    load: list[records.Record],
+    sink_port: int,
 ) -> list[int]:
-    """Start a status client and a second publisher; return their process ids."""
+    """Start a status client, a second publisher and ops; return their process ids."""
+    (place / "notified").touch()
+    sink = process.python("-m", "benches.harness.sink", str(sink_port), place / "notified")
+    ops = process.python("-m", "edgeguard", "--config", guarded.config, "ops")
     records.write(place / "load", load)
     client = process.python("-m", "benches.harness.client", guarded.config)
     arguments = ["ping", *guarded.ends, place / "load", place / "ignored", "100"]
     command = [native.build("wire"), native.libzmq(), *arguments]
     children = [
+        stack.enter_context(process.running(sink, core=process.PINGER, ready="ready")),
+        stack.enter_context(process.running(ops, core=process.PINGER, log=place / "ops.log")),
+    ]
+    # Loaded only once everybody is there: ops tells what happens from its start on.
+    port = load_config(guarded.config)[0].api.port
+    process.await_true("ops", lambda: guarding.is_listening(port))
+    children += [
         stack.enter_context(process.running(client, core=process.PINGER, ready="ready")),
         stack.enter_context(process.running(command, core=process.PINGER)),
     ]

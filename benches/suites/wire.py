@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benches.harness import cpu, guarding, native, pairs, process, records, stats
 from benches.harness.bench import Bench
-from benches.harness.result import Curve, Figure
+from benches.harness.result import Curve, Figure, skipped
 from edgeguard.codec.native import encode
 from edgeguard.messages import Tick, TickBatch
 
@@ -21,6 +21,9 @@ STAMP = 1 << 60
 """A wall clock that msgpack writes in eight bytes; the pinger puts the true one there."""
 BOUNDS = {"ipc": 1.2, "tcp": 1.25}
 TAIL_BOUND = 1.4
+RATES = ((100, 400), (1_000, 2_000), (3_000, 4_000))
+"""Decisions a second, and how many of them."""
+CURVE = "the native pinger speaks no CURVE"
 EVENT_BYTES = 170
 """What a pause on the wire has; the echo answers with as many."""
 ECHO_TOPIC = b"halt.A"
@@ -33,6 +36,32 @@ def run(bench: Bench) -> Iterator[Figure]:
         count = bench.sized(2000, 600)
         yield from compare(bench, transport, "pause", pause_records(count))
     yield from compare(bench, "ipc", "halt", halt_records(bench.sized(64, 32)))
+    for a_second, count in RATES:
+        yield at_rate(bench, a_second, bench.sized(count, count // 4))
+    yield skipped(GROUP, "tick to pause, tcp with CURVE: guard / native echo, p50", CURVE)
+
+
+def at_rate(bench: Bench, a_second: int, count: int) -> Figure:
+    """Measure one guard and one echo at a rate of ticks that all lead to an answer."""
+    messages = pause_records(count, 1_000_000_000 // a_second)
+    lost: list[int] = []
+    floor, dirt_floor = echo(bench, "ipc", messages, lost)
+    place = bench.fresh("q")
+    with guarding.guard(place, guarding.Shape()) as guarded:
+        ours, dirt = ping(place, guarded.ends, messages, [guarded.pid], lost)
+    ours.sort()
+    floor.sort()
+    return Figure(
+        group=GROUP,
+        name=f"tick to pause, ipc, {a_second:,} decisions/s: guard p50",
+        unit="us",
+        value=stats.percentile(ours, 50),
+        summary=stats.summary(ours),
+        curves=[Curve("guard", stats.ecdf(ours)), Curve("native echo", stats.ecdf(floor))],
+        samples=len(ours),
+        dirty=int(max(dirt, dirt_floor) > cpu.DIRTY_ABOVE),
+        note=f"echo {_us(floor, 50)} / {_us(floor, 99)} us; {sum(lost)} answers lost",
+    )
 
 
 def compare(
