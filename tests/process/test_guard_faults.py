@@ -229,8 +229,9 @@ def test_damaged_copy_of_the_latch_starts_halted(tmp_path: Path, victim: str, ho
         until(world.is_halted)
         assert world.status()["halt"]["code"] == "STORAGE_UNTRUSTED"
         assert world.command("halt", timeout="2")[0].stage == "accepted"
+        until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
         resumed = world.command("resume", halt_id=world.halt_id())[-1]
-        assert resumed.stage == ("done" if how == "removed" else "refused")
+        assert resumed.stage == ("done" if how == "removed" else "refused"), resumed.text
 
 
 def test_crash_without_a_page_waits_for_an_operator(tmp_path: Path) -> None:
