@@ -185,10 +185,12 @@ class Engine:
         boot_ns: int,
         peak: str | None = None,
         day: str | None = None,
+        transfers: str | None = None,
         provenance: str = "operator",
     ) -> int:
-        """Set the peak or the day's reference as exact amounts; transfers count from now.
+        """Set the peak or the day's reference as exact amounts.
 
+        `transfers` are those since the day's reference, signed; without it they count from now.
         `day` also answers DAY_START_UNKNOWN; its `provenance` is ``operator`` or ``history``.
 
         Raises:

@@ -336,7 +336,8 @@ class BrokerCommand(_Message, tag=48, frozen=True, array_like=True):
     """The guard (or the emergency command) to one broker parent.
 
     `verb`: hello, read (a fresh bracketed read, answered by a snapshot with this `request`),
-    flatten, stop_flatten, status. `scope`: account, strategy:NAME with `magics`, symbol:NAME.
+    flatten, stop_flatten, status, check, history (what deals prove of the account at `since_ns`).
+    `scope`: account, strategy:NAME with `magics`, symbol:NAME.
     """
 
     account: str
@@ -348,13 +349,15 @@ class BrokerCommand(_Message, tag=48, frozen=True, array_like=True):
     magics: tuple[int, ...] = ()
     halt_id: str = ""
     reason: str = ""
+    since_ns: int = 0
 
 
 class BrokerEvent(_Message, tag=49, frozen=True, array_like=True):
     """A broker parent's word on a command or on its own state.
 
     `kind`: hello, reading, first_order, order, pendings_gone, flat, not_flat, waiting, alarm,
-    status, guard_lost. `body` is a JSON document (the flatten record for flat and not_flat).
+    status, check, history, guard_lost. `body` is a JSON document (the flatten record for flat and
+    not_flat).
     """
 
     account: str

@@ -346,7 +346,7 @@ impl PyEngine {
         })
     }
 
-    #[pyo3(name = "rebaseline", signature = (account, *, t_ns, boot_ns, peak = None, day = None, provenance = "operator"))]
+    #[pyo3(name = "rebaseline", signature = (account, *, t_ns, boot_ns, peak = None, day = None, transfers = None, provenance = "operator"))]
     #[allow(
         clippy::too_many_arguments,
         reason = "keyword arguments of one Python call"
@@ -359,6 +359,7 @@ impl PyEngine {
         boot_ns: i64,
         peak: Option<&str>,
         day: Option<&str>,
+        transfers: Option<&str>,
         provenance: &str,
     ) -> PyResult<u32> {
         let now = Now {
@@ -368,6 +369,7 @@ impl PyEngine {
         let rebase = Rebase {
             peak,
             day,
+            transfers,
             provenance,
         };
         self.run(py, |engine| {

@@ -8,6 +8,9 @@ use crate::decision::Finding;
 use crate::triggers::loss::{Reading, exceeds};
 use crate::types::{Action, Code, Trigger};
 
+/// A little more than the longest day that a change of summer time makes.
+const LONGEST_DAY_NS: i64 = 91_800_000_000_000;
+
 /// The reference of the running day.
 #[derive(Clone, Debug, Default)]
 pub struct Day {
@@ -156,6 +159,15 @@ impl Account {
                 Code::DayStartUnknown,
             ));
         }
+    }
+
+    /// Returns the wall time at which the running day began.
+    pub fn day_start(&self) -> i64 {
+        let limits = &self.config.limits;
+        let before = self.rollover_wall.saturating_sub(LONGEST_DAY_NS);
+        limits
+            .rollover_zone
+            .next_day_start(before, limits.rollover_time)
     }
 
     /// Sets the day's reference and forgets the transfers before it.

@@ -16,6 +16,8 @@ pub struct Rebase<'a> {
     pub peak: Option<&'a str>,
     /// New reference of the day, as exact decimal text.
     pub day: Option<&'a str>,
+    /// Transfers since that reference, signed exact decimal text; none where it is of now.
+    pub transfers: Option<&'a str>,
     /// Who says so.
     pub provenance: &'a str,
 }
@@ -94,6 +96,11 @@ impl Engine {
             .day
             .map(|text| minor("day", text, digits))
             .transpose()?;
+        let transfers = rebase
+            .transfers
+            .map(|text| signed_minor("transfers", text, digits))
+            .transpose()?
+            .map_or(0, |minor| to_fine(minor, digits));
         if peak.is_none() && day.is_none() {
             return Err(CoreError::Argument(
                 "peak or day must be given, was neither".into(),
@@ -101,7 +108,12 @@ impl Engine {
         }
         self.move_clock(now, origin);
         self.on_account(at, now, origin, |account, ctx| {
-            account.rebase(peak, day, rebase.provenance, ctx);
+            account.rebase(
+                peak,
+                day.map(|day| (day, transfers)),
+                rebase.provenance,
+                ctx,
+            );
         });
         self.finish_step();
         self.refresh_due();
@@ -151,6 +163,18 @@ impl Engine {
             .map(|finding| finding.into_decision(&frame))
             .collect())
     }
+}
+
+fn signed_minor(field: &str, text: &str, digits: u8) -> Result<i128, CoreError> {
+    Decimal::parse(text.as_bytes())
+        .ok()
+        .and_then(|decimal| decimal.to_scaled_exact(digits))
+        .filter(|minor| to_fine(minor.saturating_abs(), digits) < i128::MAX / 4)
+        .ok_or_else(|| {
+            CoreError::Argument(format!(
+                "{field} must be an amount with at most {digits} decimals, was {text}"
+            ))
+        })
 }
 
 fn minor(field: &str, text: &str, digits: u8) -> Result<i128, CoreError> {
@@ -211,7 +235,7 @@ impl Account {
     fn rebase(
         &mut self,
         peak: Option<i128>,
-        day: Option<i128>,
+        day: Option<(i128, i128)>,
         provenance: &str,
         ctx: &mut Context<'_>,
     ) {
@@ -221,8 +245,9 @@ impl Account {
             self.peak.taken_ns = ctx.now.wall_ns;
             self.peak.provenance = provenance.to_string();
         }
-        if let Some(day) = day {
-            self.set_day(day, ctx.now.wall_ns, provenance);
+        if let Some((reference, transfers)) = day {
+            self.set_day(reference, ctx.now.wall_ns, provenance);
+            self.day.transfers = transfers;
             self.must_be_told = false;
             self.earlier_day = None;
             if self.is_day_unknown {

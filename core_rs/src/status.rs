@@ -88,6 +88,7 @@ fn account_status(account: &mut Account, names: &Names, now: Now) -> Value {
             "transfers": format_scaled(to_minor(account.day.transfers, digits), digits),
             "taken_ns": account.day.taken_ns,
             "provenance": account.day.provenance,
+            "started_ns": account.day_start(),
             "ends_ns": account.rollover_wall,
         },
         "peak": {

@@ -65,6 +65,7 @@ class Desk:
         self._reading = asyncio.Event()
         self.read_requests: list[tuple[bytes, BrokerCommand]] = []
         self.check_requests: list[tuple[bytes, BrokerCommand]] = []
+        self.history_requests: list[tuple[bytes, BrokerCommand]] = []
         self._checked: Check | None = None
         self.malformed = 0
         self.dropped = 0
@@ -74,6 +75,7 @@ class Desk:
             "hello": self._hello,
             "read": self._take_read,
             "check": self._take_check,
+            "history": self._take_history,
             "flatten": self._flatten,
             "stop_flatten": self._stop,
             "status": self._tell_status,
@@ -152,6 +154,11 @@ class Desk:
     def _take_check(self, client: bytes, command: BrokerCommand) -> None:
         if len(self.check_requests) < READS_MAX:
             self.check_requests.append((client, command))
+            self._reading.set()
+
+    def _take_history(self, client: bytes, command: BrokerCommand) -> None:
+        if len(self.history_requests) < READS_MAX:
+            self.history_requests.append((client, command))
             self._reading.set()
 
     def _flatten(self, client: bytes, command: BrokerCommand) -> None:
@@ -260,6 +267,17 @@ class Desk:
         text = "the kill channel works" if self._checked.ok else "the kill channel is broken"
         for client, command in waiting:
             self._answer(client, command, "check", text, self._checked)
+
+    async def answer_histories(self) -> None:
+        """Read the deal history for each who asked what it proves of an earlier moment.
+
+        Raises:
+            ReadError: a read failed; those who asked ask again.
+        """
+        waiting, self.history_requests = self.history_requests, []
+        for client, command in waiting:
+            found = await self._poller.day_start(command.since_ns)
+            self._answer(client, command, "history", found.why or "known", found)
 
     def read_failed(self, why: str) -> None:
         """Say once that reads fail, when they have for 4 s; a good read ends the row."""

@@ -233,6 +233,8 @@ class Parent:
             try:
                 if desk.check_requests:
                     await desk.answer_checks()
+                if desk.history_requests and not runner.planner.is_working:
+                    await desk.answer_histories()
                 if desk.read_requests:
                     await desk.answer_reads()
                 elif not runner.planner.is_working:

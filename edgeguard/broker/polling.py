@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
+from edgeguard.broker.day_start import DayStart, Today, day_start
 from edgeguard.broker.intents import IntentLog, TransferLine
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.planner.model import Observation
 from edgeguard.broker.planner.waits import obstacle
 from edgeguard.broker.publisher import Publisher
-from edgeguard.broker.rows import DealRow, SymbolRow, TickRow
+from edgeguard.broker.rows import AccountRow, DealRow, PositionRow, SymbolRow, TickRow
 from edgeguard.broker.session import HISTORY_MARGIN_S, ReadError, TerminalSession
 from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock
 
@@ -20,6 +21,9 @@ POLL_NS: Final = 250 * NS_PER_MS
 """Interval of snapshots and quotes: 4 a second, a twentieth of the guard's 5 s limit."""
 FACTS_NS: Final = 60 * NS_PER_S
 """Interval of reading symbols' rules again."""
+OFFSET_STEP_S: Final = 900
+OFFSET_NOISE_S: Final = 60
+"""Brokers' clocks are ahead of UTC by whole quarters of an hour, and off by less than a minute."""
 DEALS_OVERLAP_S: Final = 2 * 3600
 """New deals are looked for from this long before the newest known one, on the broker's clock, which
 may step back by an hour when summer time ends."""
@@ -34,6 +38,7 @@ class Poller:
         fault: why the last cycle failed; empty when it did not.
         fault_ns: when it began to fail, 0 while it does not.
         cycles: good cycles so far.
+        offset_s: what the broker's clock is ahead of UTC, None before a quote has moved.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Poller:
         self._symbols = symbols
         self._facts_ns: dict[str, int] = {}
         self._ticks: dict[str, TickRow] = {}
+        self._tick_msc: dict[str, int] = {}
         self._log = log
         self._deals = DealReader(session, clock, log)
         self._held: list[DealRow] = []
@@ -59,6 +65,7 @@ class Poller:
         self.fault = ""
         self.fault_ns = 0
         self.cycles = 0
+        self.offset_s: int | None = None
 
     async def cycle(
         self,
@@ -109,10 +116,46 @@ class Poller:
         changed: list[tuple[str, TickRow]] = []
         for symbol in dict.fromkeys((*self._symbols, *held)):
             _, tick = await self._session.symbol(symbol, with_spec=False)
+            if tick is not None and tick.bid > 0:
+                self._note_clock(symbol, tick)
             if tick is not None and tick.bid > 0 and self._ticks.get(symbol) != tick:
                 self._ticks[symbol] = tick
                 changed.append((symbol, tick))
         self._publisher.ticks(changed)
+
+    async def day_start(self, since_ns: int) -> DayStart:
+        """Return what the deal history proves of the account at a moment, UTC nanoseconds.
+
+        Everything that it counts has been published before: the guard can tell by the newest deal.
+
+        Raises:
+            ReadError: a read failed.
+        """
+        await self.cycle()
+        if self.fault:
+            return DayStart(since_ns, f"deals cannot be read: {self.fault}")
+        if self.offset_s is None:
+            return DayStart(since_ns, "the broker's clock is not known before a quote moves")
+        before = await self._session.read("account_info", AccountRow)
+        wall_s = self._clock.wall_ns() // NS_PER_S
+        deals = await self._session.deals(0, wall_s + HISTORY_MARGIN_S)
+        positions = await self._session.read("positions_get", tuple[PositionRow, ...])
+        after = await self._session.read("account_info", AccountRow)
+        if (before.balance, before.credit) != (after.balance, after.credit):
+            return DayStart(since_ns, "the account moved while its deal history was read")
+        today = Today(after.balance, after.credit, after.currency_digits, positions)
+        return day_start(deals, today, since_ns=since_ns, offset_s=self.offset_s)
+
+    def _note_clock(self, symbol: str, tick: TickRow) -> None:
+        """Learn the broker's offset from UTC of a quote that came since the last look."""
+        before = self._tick_msc.get(symbol)
+        self._tick_msc[symbol] = tick.time_msc
+        if before is None or tick.time_msc <= before:
+            return
+        ahead_s = tick.time_msc / 1000 - self._clock.wall_ns() / NS_PER_S
+        offset_s = round(ahead_s / OFFSET_STEP_S) * OFFSET_STEP_S
+        if abs(ahead_s - offset_s) <= OFFSET_NOISE_S:
+            self.offset_s = offset_s
 
     def known(self, symbol: str) -> tuple[SymbolRow | None, int]:
         """Return a symbol's rules and when they were read, boot nanoseconds."""

@@ -168,6 +168,8 @@ class GuardedAccount:
         self.epoch = epoch
         self.snapshots = SnapshotWatch(config, whole.guard.snapshot_age_max_ms)
         self.magics = {strategy.name: strategy.magic for strategy in whole.strategy}
+        self.day_why = ""
+        """Why the deal history has not told the day's start yet, empty where nothing is asked."""
         self.flat_t_ns = 0
         """The broker's stamp of its last word that the account is flat."""
         self.halt_topic = f"halt.{config.id}".encode()

@@ -75,6 +75,7 @@ class BrokerLink:
         magics: tuple[int, ...] = (),
         halt_id: str = "",
         reason: str = "",
+        since_ns: int = 0,
     ) -> bool:
         """Send a command; return whether somebody is connected to take it."""
         command = BrokerCommand(
@@ -87,6 +88,7 @@ class BrokerLink:
             magics=magics,
             halt_id=halt_id,
             reason=reason,
+            since_ns=since_ns,
         )
         try:
             self.socket.send(encode(command), zmq.DONTWAIT)

@@ -125,10 +125,18 @@ class EnginePort(Protocol):
         """Return the triggers that would fire at once."""
         ...
 
-    def rebaseline(
-        self, account: str, *, t_ns: int, boot_ns: int, peak: str | None, day: str | None
+    def rebaseline(  # noqa: PLR0913  # a reference, by name
+        self,
+        account: str,
+        *,
+        t_ns: int,
+        boot_ns: int,
+        peak: str | None,
+        day: str | None,
+        transfers: str | None = None,
+        provenance: str = "operator",
     ) -> int:
-        """Set the peak or the day's reference by an operator's word, and return flags."""
+        """Set the peak or the day's reference by an operator's or history's word; return flags."""
         ...
 
     def release_pause(self, account: str, trigger: str | None, t_ns: int, boot_ns: int) -> int:

@@ -27,6 +27,7 @@ from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.baselines import Baselines, pairs_of
 from edgeguard.guard.brokers import BrokerLink
 from edgeguard.guard.control import Control
+from edgeguard.guard.first_day import FirstDay
 from edgeguard.guard.heart import Heart
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
@@ -49,7 +50,7 @@ from edgeguard.transport import (
 _STARTING: Final = halt_page.STATE_BYTES.index("STARTING")
 _HALTED: Final = halt_page.STATE_BYTES.index("HALTED")
 Restored = list[tuple[GuardedAccount, list[Action]]]
-_QUIET_KINDS: Final = frozenset({"hello", "reading", "status"})
+_QUIET_KINDS: Final = frozenset({"hello", "reading", "status", "check", "history"})
 """Words of a broker that the journal does not keep."""
 
 
@@ -128,6 +129,7 @@ class Guard:
         self.heart = Heart(parts, self._pipeline, self._actuators, self._watch)
         self.heart.rescues = lambda: self._pumps.rescues
         self.heart.renew_page = self._renew_page
+        self._first_day = FirstDay(parts, self._pipeline)
         lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
         refusals = Refusals(parts.storage, parts.clock, self._doorman)
         status = Status(parts, self._pipeline, self._actuators, self.heart)
@@ -165,6 +167,7 @@ class Guard:
         if not self._is_distrusted and self._storage.fault:
             # A row that failed concerns no copy of the latch, whose writes would have told.
             self._distrust(self._storage.fault)
+        self._first_day.look()
         self._control.tick()
 
     def save_references(self) -> None:
@@ -285,6 +288,8 @@ class Guard:
             for scope in self._scopes_of(account, event.halt_id):
                 actions = account.trading.flattened(scope, event.halt_id, words[event.kind])
                 self._actuators.run(account, actions)
+        elif event.kind == "history":
+            self._first_day.on_event(account, event)
         elif event.kind in {"alarm", "guard_lost"}:
             self._actuators.alarm(name, event.kind.upper(), event.text)
         if event.kind not in _QUIET_KINDS:

@@ -34,6 +34,7 @@ from edgeguard.messages import AccountSnapshot, TerminalProof
 TAG_TICKS: Final = 1
 TAG_SNAPSHOT: Final = 3
 TAG_HEARTBEAT: Final = 5
+TAG_TRANSFER: Final = 6
 TAG_PROOF: Final = 7
 SOURCES_MAX: Final = 256
 """Names that evidence can bear; a publisher of more is called ``other``."""
@@ -73,6 +74,8 @@ class Pipeline:
         """Called when `advance` is due earlier than was said before, ns of CLOCK_BOOTTIME."""
         self.proofs: dict[str, TerminalProof] = {}
         """The last proof of each account's terminal."""
+        self.transfers: dict[str, int] = {}
+        """Transfers told of each account in this run."""
         self.counters = Counters()
 
     def on_payloads(self, payloads: list[bytes]) -> None:
@@ -161,8 +164,8 @@ class Pipeline:
         flags = self._engine.on_frame(payload, *now, source, line)
         if flags:
             self._obey(flags, head)
-        if head is not None and head.tag in {TAG_TICKS, TAG_HEARTBEAT}:
-            self._saw_feed(head, now[1])
+        if head is not None:
+            self._note(head, now[1])
         # One that the engine ignored was overtaken by a later one, which has been judged.
         if snapshot is not None and not flags & FLAG_IGNORED:
             self._took_snapshot(self._accounts[snapshot.account], snapshot, now)
@@ -208,6 +211,13 @@ class Pipeline:
         if snapshot.t_ns > account.flat_t_ns:
             for scope in account.exposed_scopes(snapshot):
                 run(account, account.trading.exposed(now, scope))
+
+    def _note(self, head: Head, boot_ns: int) -> None:
+        """Note what the engine has taken: life of a feed, or money that moved."""
+        if head.tag in {TAG_TICKS, TAG_HEARTBEAT}:
+            self._saw_feed(head, boot_ns)
+        elif head.tag == TAG_TRANSFER:
+            self.transfers[head.account] = self.transfers.get(head.account, 0) + 1
 
     def _saw_feed(self, head: Head, boot_ns: int) -> None:
         name = head.source.removeprefix("feed:")

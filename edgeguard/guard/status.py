@@ -77,6 +77,7 @@ class Status:
             "positions": None if snapshot is None else len(snapshot.positions),
             "orders": None if snapshot is None else len(snapshot.orders),
             "snapshot_age_ms": account.snapshots.age_ms(boot_ns),
+            "day_start_unknown": account.day_why or None,
         }
 
     def _gate(self, account: GuardedAccount) -> Document:

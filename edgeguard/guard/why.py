@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
+
+UNKNOWN: Final = "DAY_START_UNKNOWN"
 
 
 def gate_why(account: GuardedAccount) -> str:
@@ -32,7 +36,19 @@ def gate_opens_when(account: GuardedAccount, *, two_person: bool = False) -> str
     waiting = account.trading.waiting()
     if waiting:
         return "these have arrived: " + ", ".join(waiting)
-    return " and ".join(sorted({_opens(pause.code, who, held=pause.held) for pause in row.pauses}))
+    rest = [pause for pause in row.pauses if pause.code != UNKNOWN]
+    opens = {_opens(pause.code, who, held=pause.held) for pause in rest}
+    if len(rest) < len(row.pauses):
+        opens.add(_opens_day(account))
+    return " and ".join(sorted(opens))
+
+
+def _opens_day(account: GuardedAccount) -> str:
+    """Return what tells the start of the day."""
+    by_hand = f"`edgeguard rebaseline --account {account.id} --day AMOUNT`"
+    if account.config.limits.first_reference != "history":
+        return f"an operator tells the day's reference: {by_hand}"
+    return f"the deal history tells the day's start ({account.day_why}), or {by_hand}"
 
 
 def _opens(code: str, who: str, *, held: bool) -> str:

@@ -110,8 +110,16 @@ class FakeEngine:
             return [FakeDecision(0, account, "daily_loss", "halt", "DAILY_LOSS_EXCEEDS_MAX")]
         return []
 
-    def rebaseline(
-        self, account: str, *, t_ns: int, boot_ns: int, peak: str | None, day: str | None
+    def rebaseline(  # noqa: PLR0913  # a reference, by name
+        self,
+        account: str,
+        *,
+        t_ns: int,
+        boot_ns: int,
+        peak: str | None,
+        day: str | None,
+        transfers: str | None = None,
+        provenance: str = "operator",
     ) -> int:
         if (peak or day or "").startswith("-"):
             raise ValueError("reference must be > 0")

@@ -28,6 +28,8 @@ from tests.process.broker_trouble import CLOSING, QUICK, assert_accounted, child
 RIG_KILLS: Final = 50
 """Kills after which terminal and parent are new ones, so that their histories stay short."""
 LATENCY_MS: Final = 10
+FLAT_S: Final = 120.0
+"""Bound on any flatten here, far above what a loaded machine needs to start a child again."""
 HEAD: Final = (
     "account",
     "killed",
@@ -59,6 +61,7 @@ class Tally(msgspec.Struct):
 def play(made: Rig, draw: random.Random, tally: Tally, number: int) -> None:
     """One flatten with one kill in it."""
     halt = f"{tally.who}{number}"
+    made.command("hello")
     made.admin("open_book", **mixed_book(number % 4))
     made.command("flatten", halt_id=halt, reason="kill -9")
     for _ in range(draw.randint(0, 3)):
@@ -69,7 +72,7 @@ def play(made: Rig, draw: random.Random, tally: Tally, number: int) -> None:
         continue
     tally.kills += 1
     kill(made, tally)
-    made.until("flat", halt_id=halt)
+    made.until("flat", halt_id=halt, seconds=FLAT_S)
     made.command("stop_flatten")
     made.until("status")
     try:

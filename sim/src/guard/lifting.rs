@@ -65,6 +65,7 @@ impl World {
         let rebase = Rebase {
             peak: Some(&text),
             day: Some(&text),
+            transfers: None,
             provenance: "operator",
         };
         let flags = guard

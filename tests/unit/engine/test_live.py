@@ -220,6 +220,29 @@ def rebased(desk: Desk) -> list[str]:
     return desk.taken()
 
 
+def test_history_tells_the_transfers_since_its_reference() -> None:
+    """1,000 came in since: an equity of 98,000 is 3 % below, and of 97,999.99 more than that."""
+    desk = Desk(first="history")
+    desk.account("98000.00")
+    desk.engine.rebaseline(
+        "A",
+        day="100000.00",
+        transfers="1000.00",
+        t_ns=desk.wall_ns,
+        boot_ns=desk.boot_ns,
+        provenance="history",
+    )
+    assert desk.taken() == [
+        "warn DAILY_LOSS_EXCEEDS_MAX_WARN_80",
+        "release DAY_START_UNKNOWN_CLEARED",
+    ]
+    day = desk.status()["day"]
+    assert (day["reference"], day["transfers"]) == ("100000.00", "1000.00")
+    assert 0 < day["ends_ns"] - day["started_ns"] <= 25 * 3600 * 10**9
+    assert day["started_ns"] <= desk.wall_ns
+    assert "halt DAILY_LOSS_EXCEEDS_MAX" in desk.account("97999.99")
+
+
 @pytest.mark.parametrize("first", ["history", "operator"])
 def test_a_first_start_is_closed_until_the_day_is_told(first: str) -> None:
     desk = Desk(first=first)
