@@ -53,10 +53,7 @@ def judge_health(
     parts = [Part("guard", ok=True), _storage(status)]
     for account in config.account:
         parts += _account(account.id, status, config, page_code)
-    proven_ns = status.get("channel_proven_ns")
-    if proven_ns is not None:
-        is_recent = wall_ns - int(proven_ns) <= CHANNEL_AGE_NS_MAX
-        parts.append(Part("channel", is_recent, "" if is_recent else "was proven too long ago"))
+    parts.append(_channel(status.get("channel_proven_ns"), wall_ns))
     return _verdict(parts)
 
 
@@ -64,6 +61,13 @@ def _verdict(parts: list[Part]) -> Health:
     failing = next((part for part in parts if not part.ok), None)
     words = None if failing is None else f"{failing.part}: {failing.text}"
     return Health(failing is None, words, tuple(parts))
+
+
+def _channel(proven_ns: object, wall_ns: int) -> Part:
+    if not isinstance(proven_ns, int):
+        return Part("channel", ok=False, text="is not proven: `edgeguard check` says what is wrong")
+    is_recent = wall_ns - proven_ns <= CHANNEL_AGE_NS_MAX
+    return Part("channel", is_recent, "" if is_recent else "was proven too long ago")
 
 
 def _storage(status: Document) -> Part:

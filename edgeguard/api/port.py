@@ -36,7 +36,7 @@ class HaltAnswer(msgspec.Struct, frozen=True):
 
 
 class Control(Protocol):
-    """The way to the guard. Both methods block, and are called on threads."""
+    """The way to guard and brokers. Every method blocks, and is called on threads."""
 
     def halt(self, order: HaltOrder) -> HaltAnswer:
         """Halt, through the guard or without it.
@@ -54,5 +54,12 @@ class Control(Protocol):
             RefusedError: the guard refused.
             UsageError: the guard does not know what is meant.
             UnreachableError: no guard answers.
+        """
+        ...
+
+    def prove(self, account: str) -> None:
+        """Ask the account's broker to prove that the kill channel works; the guard hears it.
+
+        Where nobody answers nothing is raised: the guard's status says how old the last proof is.
         """
         ...

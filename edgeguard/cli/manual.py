@@ -5,15 +5,17 @@ They are called as they are, with a listener in the terminal's place.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Final
 
 from edgeguard.api.port import HaltAnswer, HaltOrder, Stage
+from edgeguard.broker.proving import prove
 from edgeguard.cli.answers import ANSWER_S, Request, ask
 from edgeguard.cli.halting import Order, Voice, halt
 from edgeguard.cli.locate import Place, find_place
-from edgeguard.errors import EdgeGuardError
+from edgeguard.errors import EdgeGuardError, UnreachableError
 
 OPS_PEER: Final = "ops"
 """The key that operations show the guard, and with it their rights."""
@@ -58,6 +60,13 @@ class ManualControl:
         request = Request(verb, operator, reason, args)
         replies = ask(self._place(), request, timeout_s)
         return [Stage(r.stage, r.text, json.loads(r.body or b"{}")) for r in replies]
+
+    def prove(self, account: str) -> None:
+        """Ask as `edgeguard check` does; an account of no broker stays unproven."""
+        place = self._place()
+        endpoint = place.paths.broker(account)
+        with contextlib.suppress(UnreachableError):
+            prove(endpoint, account, keys=place.keys(endpoint, f"broker.{account}", "broker"))
 
     def _place(self) -> Place:
         # Looked up anew each time, since halt pages come and go; but a file that was broken since

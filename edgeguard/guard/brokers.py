@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import zmq
 
 from edgeguard.clock import NS_PER_S, Clock
@@ -16,6 +17,14 @@ from edgeguard.transport import Context, CurveKeys, PumpSet, dealer
 
 SILENT_NS: Final = 3 * NS_PER_S
 """A broker that has said nothing for this long is away; it is greeted every second."""
+
+
+class ChannelProof(msgspec.Struct, frozen=True):
+    """What a broker's last `check` found: whether the kill channel works, and when, wall clock."""
+
+    ok: bool
+    t_ns: int
+
 
 OnEvent = Callable[[str, BrokerEvent], None]
 OnBack = Callable[[str], None]
@@ -57,6 +66,8 @@ class BrokerLink:
         self.undelivered = 0
         """Commands that found nobody; flatten is repeated until it is proven."""
         self.malformed = 0
+        self.proof: ChannelProof | None = None
+        """The last proof of the kill channel; whoever asked for it, every client hears it."""
 
     def start(self, pumps: PumpSet) -> None:
         """Begin to take events."""
@@ -117,4 +128,12 @@ class BrokerLink:
         self.heard_boot_ns = boot_ns
         if was_away:
             self._on_back(self.account)
+        if event.kind == "check":
+            self._keep_proof(event.body)
         self._on_event(self.account, event)
+
+    def _keep_proof(self, body: bytes) -> None:
+        try:
+            self.proof = msgspec.json.decode(body, type=ChannelProof)
+        except msgspec.DecodeError:
+            self.malformed += 1

@@ -53,7 +53,7 @@ class Status:
             "accounts": [self._account(item, engine) for item in self._accounts.values()],
             "feeds": self._feeds(engine),
             "worker": {name: self._worker(name) for name in self._accounts},
-            "channel_proven_ns": None,
+            "channel_proven_ns": self._proven_ns(),
             "guard": self._guard(),
             "alarms": self._actuators.alarms[-10:],
         }
@@ -105,6 +105,15 @@ class Status:
             )
         return feeds
 
+    def _proven_ns(self) -> int | None:
+        """Return since when every broker's last proof of the kill channel holds, None where not."""
+        times: list[int] = []
+        for broker in self._parts.brokers.values():
+            if broker.proof is None or not broker.proof.ok:
+                return None
+            times.append(broker.proof.t_ns)
+        return min(times, default=None)
+
     def _worker(self, name: str) -> Document:
         """Return one broker: whether it answers, and what its terminal says."""
         _, boot_ns = self._parts.now()
@@ -117,6 +126,8 @@ class Status:
             "connected": proof.connected if proof is not None else None,
             "trade_allowed": proof.trade_allowed if proof is not None else None,
             "text": proof.text if proof is not None else "",
+            "proven_ok": None if broker.proof is None else broker.proof.ok,
+            "proven_ns": None if broker.proof is None else broker.proof.t_ns,
         }
 
     def _guard(self) -> Document:

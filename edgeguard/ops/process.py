@@ -38,6 +38,7 @@ from edgeguard.notify.outbox import Outbox
 from edgeguard.notify.senders import make_senders
 from edgeguard.ops.deadman import Deadman
 from edgeguard.ops.office import Office, OfficeParts
+from edgeguard.ops.prover import Prover
 
 STOP_S: Final = 3.0
 """How long the office may take to end."""
@@ -183,6 +184,9 @@ class Ops:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._office())
+                    names = tuple(account.id for account in self._config.account)
+                    prover = Prover(names, self._status, self._control.prove)
+                    group.create_task(prover.run())
                     if self._deadman_url:
                         every_s = self._config.notify.deadman_s
                         self._deadman = Deadman(

@@ -51,7 +51,7 @@ def good_status() -> dict[str, Any]:
         "guard": {"storage": {"trusted": True}},
         "worker": {"A": {"alive": True, "connected": True, "trade_allowed": True}},
         "accounts": [{"id": "A", "snapshot_age_ms": 10}],
-        "channel_proven_ns": None,
+        "channel_proven_ns": SystemClock().wall_ns(),
     }
 
 
@@ -64,6 +64,7 @@ class FakeControl:
     fault: Exception | None = None
     orders: list[HaltOrder] = field(default_factory=list[HaltOrder])
     asked: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list[Any])
+    proven: list[str] = field(default_factory=list[str])
     hold: threading.Event | None = None
     in_halt: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -86,6 +87,9 @@ class FakeControl:
                 raise UnreachableError("no guard answers")
             return [Stage("done", "", self.status)]
         return [Stage("done", "as asked", {})]
+
+    def prove(self, account: str) -> None:
+        self.proven.append(account)
 
 
 @dataclass

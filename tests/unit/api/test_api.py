@@ -210,6 +210,9 @@ def test_health_takes_the_guards_own_proof_of_the_channel(here: Site) -> None:
     here.control.status["channel_proven_ns"] = now_ns - CHANNEL_AGE_NS_MAX - 1
     health = here.ask("GET", "/health")
     assert (health.status, health.body["failing"]) == (503, "channel: was proven too long ago")
+    here.control.status["channel_proven_ns"] = None
+    health = here.ask("GET", "/health")
+    assert (health.status, health.body["failing"][:22]) == (503, "channel: is not proven")
 
 
 def test_health_names_the_part_that_is_not_proven(here: Site) -> None:

@@ -97,7 +97,10 @@ def spoil(page: Page, dice: random.Random) -> None:
     page.poke(halt_page.W_BEAT, SystemClock().boot_ns())
     for _ in range(dice.randint(0, 3)):
         word = dice.choice([0, 1, 2, 3, 4, 2 | 1 << 24, 2 | 8 << 24, 2**64 - 1, *hashes])
-        page.poke(dice.choice(places), word)
+        place = dice.choice(places)
+        # A lease of milliseconds may end between two gates' looks, and both would be right.
+        if place != halt_page.W_LEASE or word in {0, 1, 2, 3, 4, 2**64 - 1}:
+            page.poke(place, word)
 
 
 def test_gates_agree_on_random_pages(tmp_path: Path, in_c: NativeC) -> None:
