@@ -19,6 +19,8 @@ CHECK_DONE: Final = frozenset({0, c.TRADE_RETCODE_DONE})
 """What `order_check` answers to a request that would pass, by the vendor's page."""
 LISTED_MAX: Final = 100
 """Positions that one answer names; it must fit into a message."""
+CLOSED: Final = frozenset({c.TRADE_RETCODE_MARKET_CLOSED, c.TRADE_RETCODE_PRICE_OFF})
+"""What it answers outside trading hours or without a quote."""
 DEVIATIONS: Final = (20, 10_000)
 
 
@@ -30,11 +32,15 @@ class CheckRow(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One thing a flatten needs, whether it is there, and what was seen."""
+    """One thing a flatten needs, whether it is there, and what was seen.
+
+    `is_market` where what is missing is the market's to give: a quote, or opening hours.
+    """
 
     name: str
     ok: bool
     text: str
+    is_market: bool = False
 
 
 class Unprotected(msgspec.Struct, frozen=True):
@@ -51,6 +57,7 @@ class Check(msgspec.Struct, frozen=True):
 
     `no_stop_loss` is what the broker itself would not close, the first `LISTED_MAX` of
     `no_stop_loss_count`; None where positions cannot be read.
+    `channel_ok` says that nothing is missing but what the market gives: a Sunday is no fault.
     `before_ns` is when the proof before this one was made, None where this is the first.
     """
 
@@ -60,6 +67,7 @@ class Check(msgspec.Struct, frozen=True):
     no_stop_loss: tuple[Unprotected, ...] | None = None
     no_stop_loss_count: int | None = None
     before_ns: int | None = None
+    channel_ok: bool = False
 
 
 async def check(
@@ -91,7 +99,14 @@ async def check(
     items.append(Item("intent log", ok=not log_fault, text=log_fault or "written and synced"))
     listed = None if bare is None else tuple(bare[:LISTED_MAX])
     count = None if bare is None else len(bare)
-    return Check(all(item.ok for item in items), wall_ns, tuple(items), listed, count)
+    return Check(
+        ok=all(item.ok for item in items),
+        t_ns=wall_ns,
+        items=tuple(items),
+        no_stop_loss=listed,
+        no_stop_loss_count=count,
+        channel_ok=all(item.ok or item.is_market for item in items),
+    )
 
 
 def _unprotected(row: PositionRow) -> Unprotected:
@@ -137,7 +152,8 @@ def _symbol_item(symbol: str, spec: SymbolRow | None, tick: TickRow | None) -> I
     filling = bool(spec.filling_mode) or spec.trade_exemode in RETURN_FIRST
     quoted = tick is not None and tick.bid > 0
     text = f"filling mask {spec.filling_mode}, execution {spec.trade_exemode}"
-    return Item(symbol, ok=filling and quoted, text=text if quoted else f"{text}, no quote")
+    said = text if quoted else f"{text}, no quote"
+    return Item(symbol, ok=filling and quoted, text=said, is_market=filling)
 
 
 async def _close_item(
@@ -153,4 +169,5 @@ async def _close_item(
     except ReadError as e:
         return Item(name, ok=False, text=str(e))
     passes = judged.retcode in CHECK_DONE
-    return Item(name, ok=passes, text=f"order_check {judged.retcode} {judged.comment}".strip())
+    text = f"order_check {judged.retcode} {judged.comment}".strip()
+    return Item(name, ok=passes, text=text, is_market=judged.retcode in CLOSED)

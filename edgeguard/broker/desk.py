@@ -339,6 +339,7 @@ class Desk:
             "dropped": self.dropped,
             "checked_ns": None if self._checked is None else self._checked.t_ns,
             "checked_ok": None if self._checked is None else self._checked.ok,
+            "channel_ok": None if self._checked is None else self._checked.channel_ok,
             "session": self._session.session,
             "child_kills": self._session.link.kills,
             "guard_silent_ms": self._watch.silent_ns // NS_PER_MS,

@@ -20,10 +20,10 @@ SILENT_NS: Final = 3 * NS_PER_S
 
 
 class ChannelProof(msgspec.Struct, frozen=True):
-    """What a broker's last `check` found: whether the kill channel works, and when, wall clock."""
+    """What a broker's last `check` found: when, wall clock, and whether the kill channel works."""
 
-    ok: bool
-    t_ns: int
+    checked_ns: int | None = None
+    channel_ok: bool | None = None
 
 
 OnEvent = Callable[[str, BrokerEvent], None]
@@ -66,8 +66,8 @@ class BrokerLink:
         self.undelivered = 0
         """Commands that found nobody; flatten is repeated until it is proven."""
         self.malformed = 0
-        self.proof: ChannelProof | None = None
-        """The last proof of the kill channel; whoever asked for it, every client hears it."""
+        self.proof = ChannelProof()
+        """The last proof of the kill channel, whoever asked for it; told in each greeting."""
 
     def start(self, pumps: PumpSet) -> None:
         """Begin to take events."""
@@ -128,7 +128,7 @@ class BrokerLink:
         self.heard_boot_ns = boot_ns
         if was_away:
             self._on_back(self.account)
-        if event.kind == "check":
+        if event.kind == "hello":
             self._keep_proof(event.body)
         self._on_event(self.account, event)
 

@@ -109,9 +109,9 @@ class Status:
         """Return since when every broker's last proof of the kill channel holds, None where not."""
         times: list[int] = []
         for broker in self._parts.brokers.values():
-            if broker.proof is None or not broker.proof.ok:
+            if broker.proof.checked_ns is None or not broker.proof.channel_ok:
                 return None
-            times.append(broker.proof.t_ns)
+            times.append(broker.proof.checked_ns)
         return min(times, default=None)
 
     def _worker(self, name: str) -> Document:
@@ -126,8 +126,8 @@ class Status:
             "connected": proof.connected if proof is not None else None,
             "trade_allowed": proof.trade_allowed if proof is not None else None,
             "text": proof.text if proof is not None else "",
-            "proven_ok": None if broker.proof is None else broker.proof.ok,
-            "proven_ns": None if broker.proof is None else broker.proof.t_ns,
+            "channel_ok": broker.proof.channel_ok,
+            "checked_ns": broker.proof.checked_ns,
         }
 
     def _guard(self) -> Document:
