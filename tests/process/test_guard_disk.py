@@ -211,9 +211,10 @@ def test_of_guards_that_start_together_one_runs(tmp_path: Path) -> None:
     world = World(config, guard=ForkedGuard(config))
     others = [ForkedGuard(config) for _ in range(4)]
     try:
+        # The world first: it listens to beats of runs that began after its start, whichever wins.
+        world.start()
         for guard in others:
             guard.start()
-        world.start()
         world.until_open()
         guards = [world.guard, *others]
         until(lambda: sum(guard.has_ended() for guard in guards) == len(guards) - 1)
