@@ -110,6 +110,11 @@ impl PyDecision {
     }
 }
 
+/// What Python calls a moment, as the core knows it.
+const fn at(wall_ns: i64, boot_ns: i64) -> Now {
+    Now { wall_ns, boot_ns }
+}
+
 /// A signed line is what Python hands over fastest; there is no line below zero.
 fn origin(source: u32, line: i64) -> Origin {
     Origin {
@@ -181,10 +186,7 @@ impl PyEngine {
         source: u32,
         line: i64,
     ) -> PyResult<u32> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             engine
                 .on_frame(payload, now, origin(source, line))
@@ -202,10 +204,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
     ) -> PyResult<u64> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             let (mut at, mut bits, end) = (begin, 0, payloads.len());
             while bits == 0
@@ -237,10 +236,7 @@ impl PyEngine {
         line: i64,
         counts: bool,
     ) -> PyResult<u32> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             Ok(engine.advance(now, origin(source, line), counts).0)
         })
@@ -323,10 +319,7 @@ impl PyEngine {
         source: u32,
         line: i64,
     ) -> PyResult<u32> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             engine
                 .resume(account, now, origin(source, line))
@@ -362,10 +355,7 @@ impl PyEngine {
         transfers: Option<&str>,
         provenance: &str,
     ) -> PyResult<u32> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         let rebase = Rebase {
             peak,
             day,
@@ -388,10 +378,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
     ) -> PyResult<u32> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             engine
                 .release_pause(account, trigger, now, Origin::default())
@@ -431,10 +418,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
     ) -> PyResult<()> {
-        let now = Now {
-            wall_ns: t_ns,
-            boot_ns,
-        };
+        let now = at(t_ns, boot_ns);
         self.run(py, |engine| {
             engine.load_baseline(account, symbol, data, now)
         })
