@@ -16,6 +16,10 @@ GROUP = "wire"
 WARMUP_MS = 500
 PERIOD_NS = 3_000_000
 """Mean distance of two ticks: far above a round trip, so that cores go idle as they would."""
+FIRST_PERIOD_NS = 1_000_000
+HALT_PERIOD_NS = 10_000_000
+"""Mean distance of two halts, each of another account: no account is halted a second time, and what
+follows a halt (both copies of the latch, which hold all accounts) is over before the next."""
 EPOCH = 1
 STAMP = 1 << 60
 """A wall clock that msgpack writes in eight bytes; the pinger puts the true one there."""
@@ -68,7 +72,7 @@ def compare(
     bench: Bench, transport: str, what: str, messages: list[records.Record]
 ) -> Iterator[Figure]:
     """Measure a guard against the echo in pairs; yield the ratios of p50 and p99."""
-    accounts = len(messages) if what == "halt" else 1
+    accounts = len({one.match for one in messages} - {b""})
     shape = guarding.Shape(accounts=accounts, is_tcp=transport == "tcp")
     lost: list[int] = []
 
@@ -129,12 +133,18 @@ def pause_records(count: int, period_ns: int = PERIOD_NS) -> list[records.Record
 
 
 def halt_records(accounts: int) -> list[records.Record]:
-    """Return one tick per account that loses 4 % of it."""
-    arrivals = poisson(accounts)
+    """Return one tick per account that loses 4 % of it, after one that loses nothing.
+
+    The first makes the account's stream of ticks known, as it is in any second but the first.
+    """
     names = guarding.account_names(accounts)
-    return [
-        tick(due, name, "1.34694", "1.34705", f"halt.{name}".encode())
-        for due, name in zip(arrivals, names, strict=True)
+    before = [
+        tick(at * FIRST_PERIOD_NS, name, "1.38694", "1.38705", b"") for at, name in enumerate(names)
+    ]
+    begun = (accounts + 100) * FIRST_PERIOD_NS
+    return before + [
+        tick(begun + due, name, "1.34694", "1.34705", f"halt.{name}".encode())
+        for due, name in zip(poisson(accounts, HALT_PERIOD_NS), names, strict=True)
     ]
 
 

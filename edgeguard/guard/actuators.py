@@ -6,13 +6,14 @@ What nobody's safety waits for, the beat with the new state and the journal's ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import zmq
 
 from edgeguard.codec.native import encode
-from edgeguard.guard.accounts import ACCOUNT, Action, GuardedAccount
+from edgeguard.guard.accounts import ACCOUNT, Action, GuardedAccount, ScopeRow
 from edgeguard.guard.engine_port import Decision
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.why import gate_why
@@ -20,6 +21,9 @@ from edgeguard.messages import HaltEvent, StateBeat
 from edgeguard.transport import Socket
 
 ALARMS_KEPT: Final = 64
+_GIVE_WAY: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
+"""Lets libzmq's thread run where it shares a core with the loop. It was woken by the send, but a
+loop that goes on with its turn keeps the core from it until it sleeps: 70 to 100 us later."""
 _DONTWAIT: Final = int(zmq.DONTWAIT)
 _MORE: Final = int(zmq.DONTWAIT | zmq.SNDMORE)
 
@@ -48,11 +52,15 @@ class Actuators:
             decision: the engine's decision behind them, whose numbers the event then carries.
         """
         told: list[HaltEvent] = []
+        rows: list[ScopeRow] | None = None
         for kind, scope, first, second, third in actions:
             if kind == "page":
-                account.write_page()
+                rows = account.rows()
+                account.write_page(rows)
             elif kind == "publish":
-                told.append(self._publish(account, scope, (first, second, third), decision))
+                row = account.row(scope, rows)
+                told.append(self._publish(account, row, (first, second, third), decision))
+                _GIVE_WAY()
             elif kind == "persist":
                 self._parts.latcher.persist()
             elif kind == "flatten":
@@ -88,21 +96,20 @@ class Actuators:
     def _publish(
         self,
         account: GuardedAccount,
-        scope: str,
+        row: ScopeRow,
         words: tuple[str, str, str],
         decision: Decision | None,
     ) -> HaltEvent:
         change, trigger, code = words
         _, severity, _, _, state_seq = account.trading.word()
-        row = account.row(scope)
         event = HaltEvent(
             account=account.id,
             epoch=account.epoch,
             seq=account.next_event_seq(),
             t_ns=self._parts.clock.wall_ns(),
             action=change,  # type: ignore[arg-type]  # the trading state has these four words alone
-            scope=scope,
-            state=row.state if scope != ACCOUNT else account.state,
+            scope=row.scope,
+            state=row.state if row.scope != ACCOUNT else account.state,
             state_seq=state_seq,
             severity=severity,
             halt=row.halt_info(),

@@ -82,15 +82,22 @@ class Pipeline:
         """Take native messages, in their order."""
         self.counters.frames += len(payloads)
         on_ticks, at, end = self._engine.on_ticks, 0, len(payloads)
+        now = (0, 0)
         while at < end:
-            taken = on_ticks(payloads, at, *self._parts.now())
+            now = self._parts.now()
+            taken = on_ticks(payloads, at, *now)
             at, flags = taken >> 8, taken & 0xFF
             if flags:
                 self._obey(flags, peek(payloads[at - 1]) if flags & FLAGS_OF_MESSAGE else None)
             elif at < end:
                 self._take(payloads[at])
                 at += 1
-        self._note_deadline()
+        due_ns = self._engine.next_deadline_ns()
+        if due_ns is not None and due_ns <= now[1]:
+            # Due in this very turn: the process's timer would come a millisecond later.
+            self.advance()
+        else:
+            self._note_deadline()
 
     def foreign(self, feed: FeedConfig) -> Callable[[list[bytes]], None]:
         """Return what takes the messages of a feed in a foreign format."""
