@@ -19,7 +19,7 @@ from benches.harness.native import MissingError
 from benches.harness.process import ROOT
 from benches.harness.result import Figure, Report, skipped
 
-GROUPS = ("core", "peers", "floors", "wire", "rates", "life")
+GROUPS = ("core", "peers", "floors", "wire", "rates", "life", "flatten")
 RESULTS = ROOT / "benches" / "results"
 
 

@@ -192,10 +192,15 @@ class Runner:
         self.planner.answered(self._clock.boot_ns(), answer, row)
         # The end goes to the log and the record before the event that tells of the answer.
         self.teller.notes()
+        # People hear of it while the next request is on its way: that one must not wait for them.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._tell_order, covering, send.intent.id, answer.name)
+
+    def _tell_order(self, covering: list[Flattening], intent: int, name: str) -> None:
         for flattening in covering:
-            known = flattening.recorder.line(send.intent.id)
+            known = flattening.recorder.line(intent)
             if known is not None:
-                text = f"{known.kind} {known.symbol}: {answer.name}"
+                text = f"{known.kind} {known.symbol}: {name}"
                 self.teller.tell("order", flattening, text, known)
 
     def _note_answer(self, send: Send, answer: Answer, row: SendRow | None) -> None:

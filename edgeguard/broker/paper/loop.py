@@ -203,22 +203,26 @@ class Loop:
         return len(held)
 
     def _begin(self, peer: Peer, frame: RequestFrame) -> None:
-        """Decide a call's fate and carry it out now or after its delay."""
+        """Decide a call's fate and carry it out now or after its delay.
+
+        Delays count from the call's arrival: what this process itself needs is part of them.
+        """
+        due_ns = self.clock.boot_ns()
         fate = self.server.begin(frame.method, frame.args, self.clock.wall_ns())
         if fate.before_ns:
-            self.at(self.clock.boot_ns() + fate.before_ns, lambda: self._run(peer, frame, fate))
+            due_ns += fate.before_ns
+            self.at(due_ns, lambda: self._run(peer, frame, fate, due_ns))
         else:
-            self._run(peer, frame, fate)
+            self._run(peer, frame, fate, due_ns)
 
-    def _run(self, peer: Peer, frame: RequestFrame, fate: CallFate) -> None:
-        """Carry a call out and answer it, late or never if its fate says so."""
+    def _run(self, peer: Peer, frame: RequestFrame, fate: CallFate, due_ns: int) -> None:
+        """Carry a call out, due at a moment, and answer it, late or never if its fate says so."""
         reply = self.server.finish(frame.method, fate, self.clock.wall_ns())
         self.on_change()
         if fate.hang:
             self._hang(peer, frame, fate, reply)
         elif fate.after_ns:
-            due_ns = self.clock.boot_ns() + fate.after_ns
-            self.at(due_ns, lambda: self._reply(peer, frame, reply))
+            self.at(due_ns + fate.after_ns, lambda: self._reply(peer, frame, reply))
         else:
             self._reply(peer, frame, reply)
 
