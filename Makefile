@@ -114,6 +114,11 @@ wheel-demo: wheel  ## run the demo from the installed wheel in a clean environme
 	"$$place/venv/bin/pip" install --quiet --no-deps --no-index dist/*.whl; \
 	cd "$$place" && "$$place/venv/bin/edgeguard" demo --json
 
+.PHONY: wheel-pure
+wheel-pure: wheel  ## build the wheel without the extension (py3-none-any) and prove it in a clean environment
+	$(BIN)/python deploy/pure_wheel.py dist/*.whl
+	$(BIN)/python -m tests.e2e.pure_wheel dist/*-py3-none-any.whl
+
 bench: $(BUILT)  ## measure everything once, in about five minutes (ARGS: groups, see docs/PERFORMANCE.md)
 	$(BIN)/python -m benches $(ARGS)
 

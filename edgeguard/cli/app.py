@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 import click
 
 import edgeguard
 from edgeguard.cli.options import where_options
-from edgeguard.errors import EdgeGuardError
+from edgeguard.errors import ConfigError, EdgeGuardError
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "edgeguard.cli.demo",
@@ -61,6 +62,10 @@ SUMMARIES: Final[dict[str, str]] = {
     "install-runbook": "Put the runbook's commands into an execution package of your own.",
 }
 """What the help of the group says of a command, so that it need not import all of them."""
+NEEDS_EXTENSION: Final = frozenset({"demo", "up", "guard", "replay"})
+"""Commands that judge events themselves, or start what does."""
+GUARD_ONLY: Final = frozenset({"edgeguard._core", "uvloop", "apsw"})
+"""What the pure wheel is without."""
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
@@ -78,6 +83,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in NEEDS_EXTENSION and find_spec("edgeguard._core") is None:
+            raise _needs_extension(cmd_name, "edgeguard._core")
         return getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -90,6 +97,13 @@ class LazyGroup(click.Group):
             )
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _needs_extension(command: str, missing: str) -> ConfigError:
+    return ConfigError(
+        f"{command} needs the wheel with the extension (Linux or WSL2), this one is without "
+        f"{missing}: run it on the guard's host"
+    )
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -112,6 +126,11 @@ def run(arguments: list[str]) -> int:
         for sentence in str(e).splitlines():
             click.echo(f"edgeguard: {sentence}", err=True)
         return e.exit_code
+    except ModuleNotFoundError as e:
+        if e.name not in GUARD_ONLY:
+            raise
+        click.echo(f"edgeguard: {_needs_extension(' '.join(arguments), e.name)}", err=True)
+        return ConfigError.exit_code
     except BrokenPipeError:
         # The reader of stdout has gone: nothing is left to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
