@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.guard_rig import CLOCK, World, until
+from tests.process.guard_rig import CLOCK, DEADLINE_S, World, until
 
 STRACE = shutil.which("strace")
 NEEDS_STRACE = pytest.mark.skipif(
@@ -52,7 +52,11 @@ def failing(
             yield tracer
         finally:
             tracer.terminate()
-            tracer.communicate()
+            try:
+                tracer.communicate(timeout=DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                # It now and then waits for ever for a thread of a process that was killed under it.
+                tracer.kill()
 
 
 def _is_traced(pid: int) -> bool:

@@ -25,7 +25,7 @@ from edgeguard.codec.native import decode, encode
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit
-from edgeguard.guard import assembly
+from edgeguard.guard import assembly, baselines
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.brokers import BrokerLink
 from edgeguard.guard.control import Control
@@ -217,6 +217,8 @@ def fused(
 
     monkeypatch.setattr(assembly, "TradingState", fused_state)
     monkeypatch.setattr(halt_page, "writer", fused_writer)
+    # Else a minute passes before a baseline is wanted again.
+    monkeypatch.setattr(baselines, "ROUND_NS", 0)
     for kind, name in CALLBACKS:
         monkeypatch.setattr(
             kind, name, passing(getattr(kind, name), f"{kind.__name__}.{name}", fuse)
