@@ -7,18 +7,18 @@ processes running: the guard and the broker go on without it.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 
 from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
+from edgeguard.log_files import LogFiles
 
 BACKOFF_S: Final = 0.2
 """Wait before the first restart; doubles with every failure in a row."""
@@ -170,16 +170,15 @@ def ops_role(config_path: Path, paths: Paths) -> Role:
     return Role("ops", ("-m", "edgeguard", "ops", *where), is_vital=False)
 
 
-def spawner(log_dir: Path | None = None, environment: Mapping[str, str] | None = None) -> Spawn:
+def spawner(logs: LogFiles) -> Spawn:
     """Return a way to start roles with this interpreter.
 
     Args:
-        log_dir: where each process's output goes, ``NAME.log``; None: to this process's own.
-        environment: added to this process's environment.
+        logs: where each process's output goes; to this process's own where the disk is no help.
     """
 
     def spawn(role: Role) -> Process:
-        output = _log_file(log_dir, role.name)
+        output = logs.open(role.name)
         try:
             # A session of its own: Ctrl-C reaches the supervisor alone, which ends all in order.
             return subprocess.Popen(  # noqa: S603 - our own modules with our own arguments
@@ -188,17 +187,9 @@ def spawner(log_dir: Path | None = None, environment: Mapping[str, str] | None =
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, **(environment or {})},
             )
         finally:
             if output is not None:
                 output.close()
 
     return spawn
-
-
-def _log_file(log_dir: Path | None, name: str) -> IO[bytes] | None:
-    if log_dir is None:
-        return None
-    log_dir.mkdir(parents=True, exist_ok=True)
-    return (log_dir / f"{name.replace(' ', '.')}.log").open("ab")

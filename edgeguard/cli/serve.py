@@ -5,19 +5,23 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from types import FrameType
 
 import click
 
 from edgeguard.cli.options import Where, pass_where, where_options
-from edgeguard.clock import SystemClock
+from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import UsageError
+from edgeguard.log_files import LogFiles
 from edgeguard.supervisor import Supervisor, ops_role, roles_of, spawner
 
 TICK_S = 0.1
+LOG = "up"
+"""The supervisor's own log, beside the processes'."""
 
 
 @click.command()
@@ -44,16 +48,27 @@ def up(where: Where, *, with_ops: bool) -> int:
     roles = roles_of(config, config_path, paths)
     if with_ops:
         roles.append(ops_role(config_path, paths))
-    supervisor = Supervisor(roles, spawner(), SystemClock(), _tell)
+    logs = LogFiles(paths.log_dir)
+    clock = SystemClock()
+
+    def tell(sentence: str) -> None:
+        click.echo(f"edgeguard up: {sentence}", err=True)
+        moment = datetime.fromtimestamp(clock.wall_ns() / NS_PER_S, UTC)
+        logs.append(LOG, f"{moment:%Y-%m-%d %H:%M:%S} UTC {sentence}")
+        logs.heard(LOG)
+
+    supervisor = Supervisor(roles, spawner(logs), clock, tell)
     for line in places(config, paths):
         click.echo(line)
     sys.stdout.flush()
     try:
         while supervisor.hopeless is None and not stopping.is_set():
             supervisor.tick()
+            _pass_on(logs)
             stopping.wait(TICK_S)
     finally:
         supervisor.stop()
+        _pass_on(logs)
     return supervisor.hopeless or 0
 
 
@@ -69,8 +84,10 @@ def places(config: Config, paths: Paths) -> list[str]:
     ]
 
 
-def _tell(sentence: str) -> None:
-    click.echo(f"edgeguard up: {sentence}", err=True)
+def _pass_on(logs: LogFiles) -> None:
+    """Repeat what the processes wrote to their logs, for the terminal or the system's log."""
+    if said := logs.news():
+        click.echo(said, err=True, nl=False)
 
 
 @click.command()

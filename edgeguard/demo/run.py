@@ -26,6 +26,7 @@ from edgeguard.demo.trader import Trader
 from edgeguard.demo.verdict import Seen, judge
 from edgeguard.errors import EdgeGuardError
 from edgeguard.journal.reading import tail
+from edgeguard.log_files import LogFiles
 from edgeguard.supervisor import Supervisor, roles_of, spawner
 
 TURN_S: Final = 0.02
@@ -99,7 +100,8 @@ class Demo:
         self.paths = Paths(config, options.directory).create()
         self._log_dir = self.paths.log_dir
         roles = roles_of(config, self.stage.config_file, self.paths)
-        self._supervisor = Supervisor(roles, spawner(self._log_dir), self._clock, self._note)
+        self._logs = LogFiles(self._log_dir)
+        self._supervisor = Supervisor(roles, spawner(self._logs), self._clock, self._note)
         self._reports: queue.Queue[Report] = queue.Queue()
         self._heard: list[Report] = []
         self._helpers: list[Helper] = []
@@ -276,6 +278,4 @@ class Demo:
 
     def _note(self, sentence: str) -> None:
         """Keep the supervisor's words with the processes' own."""
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        with (self._log_dir / "supervisor.log").open("a", encoding="utf-8") as log:
-            log.write(sentence + "\n")
+        self._logs.append("supervisor", sentence)

@@ -223,7 +223,9 @@ class _Process:
             if self._guard is not None:
                 self._guard.halt_all(error)
         finally:
-            sys.stderr.write("".join(traceback.format_exception(error)))
+            # Its log may be on the very disk that has failed.
+            with contextlib.suppress(OSError):
+                sys.stderr.write("".join(traceback.format_exception(error)))
             self._notifier.send("STOPPING=1")
             self._is_ending = True
             self._loop.stop()
@@ -247,7 +249,10 @@ class _Process:
         if self._guard is not None:
             is_durable = self._guard.shut(is_clean=self._exit_code == 0)
             if not is_durable and self._exit_code == 0:
-                sys.stderr.write("edgeguard: the end of this run could not be written to disk\n")
+                with contextlib.suppress(OSError):
+                    sys.stderr.write(
+                        "edgeguard: the end of this run could not be written to disk\n"
+                    )
                 self._exit_code = 1
         threading.excepthook = self._thread_hook
         self._loop.close()

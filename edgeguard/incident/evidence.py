@@ -19,6 +19,7 @@ from edgeguard.incident.picture import draw, series_of
 from edgeguard.incident.store import Incident
 from edgeguard.incident.tape_out import tape_lines
 from edgeguard.journal.reading import tail
+from edgeguard.log_files import tail_of
 from edgeguard.messages import AccountSnapshot, MarketMessage
 
 JOURNAL_ROWS_MAX: Final = 5_000
@@ -150,11 +151,8 @@ def _picture(path: Path, messages: Sequence[tuple[int, MarketMessage]], incident
 
 def _logs(path: Path, folder: Path) -> str:
     names = sorted(folder.glob("*.log")) if folder.is_dir() else []
-    with path.open("wb") as out:
-        for name in names:
-            with name.open("rb") as file:
-                file.seek(max(0, name.stat().st_size - LOG_BYTES_MAX))
-                out.write(f"== {name.name}\n".encode() + file.read(LOG_BYTES_MAX) + b"\n")
+    ends = [f"== {name.name}\n{tail_of(name, LOG_BYTES_MAX)}\n" for name in names]
+    path.write_text("".join(ends), encoding="utf-8")
     return f"the ends of {len(names)} logs" if names else ""
 
 

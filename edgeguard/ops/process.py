@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,13 +26,14 @@ from edgeguard.api.health import code_of, judge_health
 from edgeguard.api.port import Control
 from edgeguard.api.server import Server
 from edgeguard.api.tokens import RIGHTS, Tokens, read_tokens
-from edgeguard.clock import Clock, SystemClock
+from edgeguard.clock import NS_PER_S, Clock, SystemClock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.config.secrets import Secret
 from edgeguard.errors import EdgeGuardError, InUseError, StorageError, UnreachableError
 from edgeguard.incident.reading import halts
 from edgeguard.incident.store import Incidents
+from edgeguard.log_files import escaped
 from edgeguard.notify.contacts import Contacts, read_contacts
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.outbox import Outbox
@@ -48,9 +50,13 @@ DATABASE: Final = "ops.sqlite"
 
 
 def tell(sentence: str) -> None:
-    """Tell the process's log one sentence."""
-    sys.stderr.write(f"edgeguard ops: {sentence}\n")
-    sys.stderr.flush()
+    """Tell the process's log one sentence; on a full disk it is lost."""
+    moment = datetime.fromtimestamp(SystemClock().wall_ns() / NS_PER_S, UTC)
+    with contextlib.suppress(OSError):
+        sys.stderr.write(
+            escaped(f"edgeguard ops: {moment:%Y-%m-%d %H:%M:%S} UTC {sentence}") + "\n"
+        )
+        sys.stderr.flush()
 
 
 def run_ops(config: Config, paths: Paths, control: Control) -> int:

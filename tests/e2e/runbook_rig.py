@@ -157,7 +157,7 @@ class Environment:
             'state_dir = "../var/paper"': f'state_dir = "{self.paths.state_dir}"',
             'environment = "paper"': f'environment = "{name}"',
             'endpoint = "" ': f'endpoint = "{self.feed_endpoint}" ',
-            'log = "../docs/runbooks/incident_log.md"': f'log = "{self.log}"',
+            'log = "../var/paper/incident_log.md"': f'log = "{self.log}"',
             "port = 8000": f"port = {self.port}",
             'contacts = "emergency_contacts.yaml"': (
                 f'contacts = "{ROOT}/config/emergency_contacts.yaml"'

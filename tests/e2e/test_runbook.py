@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.rig import edgeguard
-from tests.e2e.runbook_rig import Environment, Phone, environment, patient, runbook
+from tests.e2e.runbook_rig import TOKENS, Environment, Phone, environment, patient, runbook
 
 pytest.importorskip("uvicorn")
 pytestmark = [
@@ -98,6 +98,10 @@ def check_evidence(here: Environment, name: str) -> None:
     patient((folder / "flatten.jsonl").exists, "the flatten's record among the evidence")
     assert f"| {name} | " in here.log.read_text()
     assert (folder / "equity_spreads.png").read_bytes().startswith(b"\x89PNG")
+    logs = (folder / "logs.txt").read_text()
+    assert "guard started, process " in logs
+    assert "== guard.log" in logs
+    assert not any(token in logs for token in (*TOKENS.values(), "webhooks", "bot1:token"))
     assert json.loads((folder / "state.json").read_text())["state"] == "HALTED"
     replayed = edgeguard("replay", *where, str(folder / "tape.jsonl"))
     assert replayed.returncode == 0, replayed.stderr
