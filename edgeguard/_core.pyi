@@ -221,6 +221,17 @@ class Engine:
         """
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         """Suspend the engine's heartbeat deadline until a boot time; None ends that."""
+    def silent_feed(
+        self, account: str, limit_ns: int, t_ns: int, boot_ns: int
+    ) -> tuple[str, int] | None:
+        """Return the required feed that has been silent for longest beyond `limit_ns`.
+
+        Closed hours are left out; a feed without heartbeats is silent only when it would be lost,
+        and one that never spoke is not.
+
+        Returns:
+            Its name and its silence in ns; None while every required feed made progress.
+        """
 
 # The halt page and the trading state.
 

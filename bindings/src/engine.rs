@@ -433,4 +433,20 @@ impl PyEngine {
     ) -> PyResult<()> {
         self.run(py, |engine| engine.set_maintenance(account, until_boot_ns))
     }
+
+    /// The required feed that is silent beyond the limit, and for how long.
+    #[pyo3(name = "silent_feed")]
+    fn py_silent_feed(
+        &mut self,
+        py: Python<'_>,
+        account: &str,
+        limit_ns: i64,
+        t_ns: i64,
+        boot_ns: i64,
+    ) -> PyResult<Option<(String, i64)>> {
+        self.run(py, |engine| {
+            let silent = engine.silent_feed(account, limit_ns, at(t_ns, boot_ns))?;
+            Ok(silent.map(|(name, silence)| (name.to_owned(), silence)))
+        })
+    }
 }

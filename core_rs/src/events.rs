@@ -156,6 +156,36 @@ impl Account {
             .any(|(id, symbol)| symbol.terminal_tick_at > grace_end && feed.quotes(id));
         terminal_lives && !has_moved
     }
+
+    /// Returns the required feed that is silent for longest beyond its limit, and for how long.
+    ///
+    /// A feed with heartbeats has `limit_ns`; one without may be quiet, and is silent only when it would be
+    /// lost. Closed hours are left out. One that never spoke is what the start waits for, not silent.
+    pub(crate) fn silent_feed(&mut self, limit_ns: i64, now: Now) -> Option<(&str, i64)> {
+        let lost_ns = self.config.limits.connection_lost_ns;
+        let mut worst: Option<(usize, i64)> = None;
+        for place in 0..self.sources.len() {
+            let is_quiet = u32::try_from(place).is_ok_and(|number| self.is_only_quiet(number, now));
+            let Some(source) = self.sources.get_mut(place) else {
+                continue;
+            };
+            if !source.is_armed() || is_quiet || !source.name().starts_with("feed:") {
+                continue;
+            }
+            let limit = if source.may_be_quiet() {
+                lost_ns
+            } else {
+                limit_ns.min(lost_ns)
+            };
+            let silence = source.silence(now);
+            if silence > limit && worst.is_none_or(|(_, most)| silence > most) {
+                worst = Some((place, silence));
+            }
+        }
+        let (place, silence) = worst?;
+        let name = self.sources.get(place)?.name();
+        Some((name.strip_prefix("feed:").unwrap_or(name), silence))
+    }
 }
 
 /// Reads the facts that a message tells; empty texts tell nothing.

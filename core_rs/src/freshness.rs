@@ -129,18 +129,15 @@ impl Freshness {
 /// How old the progress of a part may be for a heartbeat or an echo to be earned, nanoseconds.
 pub const PROGRESS_NS: i64 = 200_000_000;
 
-/// Returns whether a word to a gate is earned: the engine and the journal's writer made progress lately,
-/// and the heart itself has looked within a lease, so that a guard that was stopped speaks only after it
-/// has noticed that it was. Times are `CLOCK_BOOTTIME` nanoseconds; `looked_ns` is the heart's last look.
+/// Returns whether a word to a gate is earned by the guard itself: every part of it (the engine, the
+/// journal's writer, the draining of its sockets) made progress lately, and the heart itself has looked
+/// within a lease, so that a guard that was stopped speaks only after it has noticed that it was. Times are
+/// `CLOCK_BOOTTIME` nanoseconds; `looked_ns` is the heart's last look. What the required feeds must have
+/// done besides is [`crate::engine::Engine::silent_feed`].
 #[must_use]
-pub const fn is_earned(
-    boot_ns: i64,
-    stepped_ns: i64,
-    journal_ns: i64,
-    looked_ns: i64,
-    lease_ns: i64,
-) -> bool {
-    boot_ns.saturating_sub(stepped_ns) <= PROGRESS_NS
-        && boot_ns.saturating_sub(journal_ns) <= PROGRESS_NS
-        && boot_ns.saturating_sub(looked_ns) < lease_ns
+pub fn is_earned(boot_ns: i64, parts_ns: &[i64], looked_ns: i64, lease_ns: i64) -> bool {
+    boot_ns.saturating_sub(looked_ns) < lease_ns
+        && parts_ns
+            .iter()
+            .all(|part_ns| boot_ns.saturating_sub(*part_ns) <= PROGRESS_NS)
 }

@@ -32,6 +32,24 @@ impl Engine {
             })
     }
 
+    /// Returns the required feed of an account that has been silent for longest beyond `limit_ns`, without
+    /// closed hours, and for how long: without progress of its feeds a guard must let nothing through.
+    ///
+    /// # Errors
+    /// `CoreError::Argument` for an account that is not configured.
+    pub fn silent_feed(
+        &mut self,
+        account: &str,
+        limit_ns: i64,
+        now: Now,
+    ) -> Result<Option<(&str, i64)>, CoreError> {
+        let at = self.place(account)?;
+        Ok(self
+            .accounts
+            .get_mut(at)
+            .and_then(|account| account.silent_feed(limit_ns, now)))
+    }
+
     /// Clears every halt and every sticky pause of an account and judges it anew.
     ///
     /// # Errors

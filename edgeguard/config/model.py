@@ -63,6 +63,8 @@ class GuardConfig(_Section, frozen=True):
     """How long a gate trusts the last heartbeat; at least 4 x heartbeat_ms."""
     snapshot_age_max_ms: int = 5000
     """Older account snapshots pause."""
+    feed_silence_max_ms: int = 10_000
+    """A required feed with heartbeats, silent for longer in session, takes the gate's beats."""
     persist_ms: int = 250
     """Deadline after which a halt is answered as not durable."""
 

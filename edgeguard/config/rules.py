@@ -122,6 +122,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "heartbeat_ms": _whole("10", "1000", "milliseconds"),
         "lease_ms": _whole("40", "60000", "milliseconds"),
         "snapshot_age_max_ms": _whole("100", "600000", "milliseconds"),
+        "feed_silence_max_ms": _whole("100", "600000", "milliseconds"),
         "persist_ms": _whole("1", "60000", "milliseconds"),
     },
     model.ResumeConfig: {"two_person": Flag()},

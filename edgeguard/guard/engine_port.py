@@ -164,3 +164,9 @@ class EnginePort(Protocol):
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         """Suspend the engine-connection deadlines until then; never loss."""
         ...
+
+    def silent_feed(
+        self, account: str, limit_ns: int, t_ns: int, boot_ns: int
+    ) -> tuple[str, int] | None:
+        """Return the required feed that is silent beyond the limit, and for how many ns."""
+        ...

@@ -128,6 +128,7 @@ class Guard:
         self._watch = ManualWatch(paths.halt_file, parts.accounts)
         self.heart = Heart(parts, self._pipeline, self._actuators, self._watch)
         self.heart.rescues = lambda: self._pumps.rescues
+        self.heart.turns = lambda: self._pumps.turns
         self.heart.renew_page = self._renew_page
         self._first_day = FirstDay(parts, self._pipeline)
         lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
@@ -269,7 +270,9 @@ class Guard:
         except MalformedError:
             return
         account = self._accounts.get(ping.account) if isinstance(ping, Ping) else None
-        if not isinstance(ping, Ping) or account is None or not self.heart.is_earned(now[1]):
+        if not isinstance(ping, Ping) or account is None:
+            return
+        if not self.heart.may_open(account, now[1]):
             return
         beat = self._actuators.state_beat(account)
         echo = Echo(ping.nonce[:64], ping.gate_ns, beat)

@@ -1,7 +1,12 @@
 """Earned heartbeats and everything else that happens by the clock.
 
-A beat goes out only while the loop turns, the engine steps and the journal's writer makes progress:
-a heart that beats by itself proves nothing. The same condition feeds systemd's watchdog.
+A heart that beats by itself proves nothing. What is asked of the guard itself (the loop turns, the
+sockets are drained, the engine steps, the journal's writer makes progress) every beat must earn,
+and systemd's watchdog too: a restart may mend it. What is asked of the market (no required feed of
+the account is silent) earns the words that hold a gate open, the page's stamp and the echo, and not
+the watchdog's ping: no restart makes a feed speak, and a guard that systemd gave up would guard
+nothing when it does. The published beat goes on then and says PAUSED and why: observers take its
+absence for a dead guard.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from edgeguard.guard.watch import ManualWatch
 
 ASK_NS: Final = 250 * NS_PER_MS
 """How often a fresh read is asked for while there is none."""
+FEED_SILENT: Final = "feed_silent"
+"""Cause of the pause while a required feed is silent."""
 PROGRESS_NS: Final = 200 * NS_PER_MS
 """How old the progress of a part may be for a beat to be earned."""
 
@@ -37,14 +44,22 @@ class Heart:
         self._watch = watch
         self._last_beat_ns = 0
         self._stepped_ns = 0
+        self._turned = 0
+        self._drained_ns = 0
+        self._silence_max_ns = parts.config.guard.feed_silence_max_ms * NS_PER_MS
+        self._silent: set[str] = set()
         self.rescues: Callable[[], int] = lambda: 0
         """Returns the edges that the pumps missed."""
+        self.turns: Callable[[], int] = lambda: 0
+        """Returns how often every pump was looked at."""
         self.on_earned: Callable[[], None] = lambda: None
         """Called with every earned beat: the watchdog's ping."""
         self.renew_page: Callable[[GuardedAccount], None] = lambda _account: None
         """Called when a page lost its name or its size."""
         self.beats = 0
         self.withheld = 0
+        self.withheld_for_feeds = 0
+        """Stamps that one account's page did without because a required feed was silent."""
         self.away = 0
         self.gap_max_ns = 0
 
@@ -61,15 +76,22 @@ class Heart:
         if gap_ns >= self._lease_ns:
             self._was_away(gap_ns)
         self._last_beat_ns = boot_ns
+        turned = self.turns()
+        if turned != self._turned:
+            self._turned, self._drained_ns = turned, boot_ns
         self._watch.look_at_words()
         self._judge_snapshots(boot_ns)
+        self._judge_feeds()
         if not self.is_earned(boot_ns):
             self.withheld += 1
             return
         for account in self._accounts.values():
             if not account.page.is_whole():
                 self.renew_page(account)
-            account.page.beat(boot_ns)
+            if account.id in self._silent:
+                self.withheld_for_feeds += 1
+            else:
+                account.page.beat(boot_ns)
             self._actuators.beat(account)
             broker = self._parts.brokers[account.id]
             if broker.is_away(boot_ns):
@@ -81,13 +103,20 @@ class Heart:
     def is_earned(self, boot_ns: int) -> bool:
         """Return whether every part made progress lately and the heart looked within a lease.
 
+        The twin of `core_rs/src/freshness.rs`.
+
         A guard that was stopped must see that it was before it tells a gate anything.
         """
         return (
             boot_ns - self._last_beat_ns < self._lease_ns
             and boot_ns - self._stepped_ns <= PROGRESS_NS
+            and boot_ns - self._drained_ns <= PROGRESS_NS
             and boot_ns - self._parts.storage.progress_boot_ns() <= PROGRESS_NS
         )
+
+    def may_open(self, account: GuardedAccount, boot_ns: int) -> bool:
+        """Return whether a word that holds the account's gates open is earned."""
+        return self.is_earned(boot_ns) and account.id not in self._silent
 
     def second(self) -> None:
         """Greet the brokers, and repeat what is not proven."""
@@ -108,6 +137,27 @@ class Heart:
             wall_ns, _ = self._parts.now()
             pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, wall_ns)
             self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+
+    def _judge_feeds(self) -> None:
+        """Pause the accounts of which a required feed is silent; release them when it speaks."""
+        wall_ns, boot_ns = self._parts.now()
+        for account in self._accounts.values():
+            silent = self._parts.engine.silent_feed(
+                account.id, self._silence_max_ns, wall_ns, boot_ns
+            )
+            was_silent = account.id in self._silent
+            if silent is None:
+                if was_silent:
+                    self._silent.discard(account.id)
+                    self._actuators.run(account, account.trading.release(ACCOUNT, FEED_SILENT))
+                continue
+            self._silent.add(account.id)
+            pause = (FEED_SILENT, "guard", "FEED_SILENT", False, wall_ns)
+            self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+            if not was_silent:
+                name, silence_ns = silent
+                text = f"required feed {name} is silent for {silence_ns / NS_PER_S:.1f} s"
+                self._actuators.alarm(account.id, "FEED_SILENT", text)
 
     def _was_away(self, gap_ns: int) -> None:
         """This process was stopped or starved for a lease: nothing that it knows is fresh."""

@@ -147,6 +147,7 @@ class Status:
             "loop": {
                 "beats": heart.beats,
                 "beats_withheld": heart.withheld,
+                "beats_withheld_for_feeds": heart.withheld_for_feeds,
                 "gap_max_ms": heart.gap_max_ns // NS_PER_MS,
                 "away": heart.away,
                 "rescues": heart.rescues(),

@@ -62,6 +62,7 @@ def _opens(code: str, who: str, *, held: bool) -> str:
         "HOLE": "a fresh account snapshot arrives",
         "SNAPSHOT_AGE": "a fresh account snapshot arrives",
         "AWAY": "a fresh account snapshot arrives",
+        "FEED_SILENT": "the silent feed speaks again",
     }
     return opens.get(code, f"{code} has cleared for its hold time")
 

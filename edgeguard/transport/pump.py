@@ -218,6 +218,8 @@ class PumpSet:
         self._on_error = on_error
         self._pumps: list[Pump] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.turns = 0
+        """Safety ticks that looked at every pump: the progress of draining."""
 
     def add(
         self,
@@ -263,3 +265,4 @@ class PumpSet:
         self._arm()
         for pump in self._pumps:
             pump.tick()
+        self.turns += 1

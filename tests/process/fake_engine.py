@@ -146,6 +146,11 @@ class FakeEngine:
     def set_maintenance(self, account: str, until_boot_ns: int | None) -> None:
         return
 
+    def silent_feed(
+        self, account: str, limit_ns: int, t_ns: int, boot_ns: int
+    ) -> tuple[str, int] | None:
+        return None
+
     def _count(self, message: object) -> None:
         for kind, of in (("fill", Fill), ("error", ErrorEvent), ("account", AccountSnapshot)):
             if isinstance(message, of):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,21 @@ import pytest
 from tests.process.guard_rig import DEADLINE_S, make_config, running
 
 
+@contextmanager
+def listening(address: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[socket.socket]:
+    """Listen on a socket as systemd would, and name it as systemd names it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(address))
+        heard.settimeout(DEADLINE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(address))
+        yield heard
+
+
 @pytest.fixture
 def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[socket.socket]:
-    """The socket on which systemd would listen, named as systemd names it."""
-    address = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(address))
-        listening.settimeout(DEADLINE_S)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(address))
-        yield listening
+    """The socket on which systemd would listen."""
+    with listening(tmp_path / "notify", monkeypatch) as heard:
+        yield heard
 
 
 def drain(manager: socket.socket) -> None:

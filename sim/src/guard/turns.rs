@@ -177,7 +177,8 @@ impl World {
         } else {
             guard.looked_ns
         };
-        is_earned(boot_ns, guard.stepped_ns, journal_ns, looked_ns, LEASE_NS)
+        let parts_ns = [guard.stepped_ns, journal_ns];
+        is_earned(boot_ns, &parts_ns, looked_ns, LEASE_NS)
     }
 
     /// As `Heart.beat`.

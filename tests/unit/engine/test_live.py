@@ -5,7 +5,7 @@ import pytest
 
 from edgeguard.engine import Engine, Flag
 from edgeguard.messages import Tick, TickBatch
-from tests.unit.engine.desk import START_NS, SYMBOL, Desk, long
+from tests.unit.engine.desk import SECOND, START_NS, SYMBOL, Desk, long
 
 FEED = """
 [[feed]]
@@ -36,6 +36,54 @@ def test_the_terminal_the_engine_and_a_feed_are_lost_after_sixty_seconds_of_sile
     assert desk.wait(60) == []
     assert desk.wait(0.001) == [LOST, LOST, LOST]
     assert desk.wait(3600) == []
+
+
+def silent(desk: Desk, limit_s: float) -> tuple[str, int] | None:
+    limit_ns = int(limit_s * SECOND)
+    return desk.engine.silent_feed("A", limit_ns, desk.wall_ns, desk.boot_ns)
+
+
+def test_a_required_feed_with_heartbeats_is_silent_beyond_the_limit() -> None:
+    """P9: more than the limit, of a feed that has spoken; its next word ends it."""
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="true"))
+    desk.wait(3600)
+    assert silent(desk, 10) is None, "one that never spoke is what the start waits for"
+    desk.tick("1.10000", "1.10005")
+    desk.wait(10)
+    assert silent(desk, 10) is None
+    desk.wait(0.001)
+    assert silent(desk, 10) == ("main", 10_001_000_000)
+    desk.tick("1.10000", "1.10005")
+    assert silent(desk, 10) is None
+    # Long limits end where the connection counts as lost.
+    desk.wait(60.001)
+    assert silent(desk, 600) == ("main", 60_001_000_000)
+
+
+def test_a_closed_market_makes_no_feed_silent() -> None:
+    """P9: closed hours are left out; the silence counts from the opening."""
+    session = 'session = ["Wed 07:00-07:01 America/New_York", "Wed 08:00-09:00 America/New_York"]\n'
+    desk = Desk(rest=SYMBOL + session + FEED.format(heartbeat="true"))
+    desk.wait(55)
+    desk.tick("1.10000", "1.10005")
+    desk.wait(3545)
+    assert silent(desk, 10) is None
+    desk.wait(6)
+    assert silent(desk, 10) == ("main", 11 * SECOND)
+
+
+def test_a_feed_without_heartbeats_may_be_quiet_and_an_optional_one_is_nobodys_concern() -> None:
+    """P9: quiet is not silent; required alone counts."""
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="false"))
+    desk.tick("1.10000", "1.10005")
+    for _ in range(30):
+        desk.terminal()
+        desk.wait(10)
+        assert silent(desk, 10) is None
+    optional = Desk(rest=SYMBOL + FEED.format(heartbeat="true") + "required = false\n")
+    optional.tick("1.10000", "1.10005")
+    optional.wait(3600)
+    assert silent(optional, 10) is None
 
 
 def test_a_source_that_never_spoke_is_never_lost() -> None:

@@ -28,12 +28,15 @@ class Body:
         self.clock = ManualClock(0, NS_PER_S)
         self.still: set[str] = set()
         self.journal_ns = 0
+        self.turns = 0
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(address))
         self.manager.settimeout(0)
         self.notifier = SystemdNotifier(str(address))
         parts = SimpleNamespace(
-            config=SimpleNamespace(guard=SimpleNamespace(lease_ms=LEASE_MS)),
+            config=SimpleNamespace(
+                guard=SimpleNamespace(lease_ms=LEASE_MS, feed_silence_max_ms=5000)
+            ),
             accounts={},
             now=lambda: (self.clock.wall_ns(), self.clock.boot_ns()),
             storage=SimpleNamespace(progress_boot_ns=lambda: self.journal_ns),
@@ -44,6 +47,7 @@ class Body:
             cast("Actuators", SimpleNamespace()),
             cast("ManualWatch", SimpleNamespace(look_at_words=lambda: None)),
         )
+        self.heart.turns = lambda: self.turns
         self.heart.on_earned = lambda: self.notifier.send("WATCHDOG=1")
 
     def pings(self, beats: int) -> int:
@@ -52,6 +56,8 @@ class Body:
             self.clock.advance(BEAT_NS)
             if "journal" not in self.still:
                 self.journal_ns = self.clock.boot_ns()
+            if "drain" not in self.still:
+                self.turns += 1
             if "engine" not in self.still:
                 self.heart.step()
             if "loop" not in self.still:
@@ -69,7 +75,7 @@ class Body:
         self.manager.close()
 
 
-@pytest.mark.parametrize("part", ["engine", "journal", "loop"])
+@pytest.mark.parametrize("part", ["engine", "journal", "drain", "loop"])
 def test_a_part_that_stands_still_stops_beat_and_watchdog(tmp_path: Path, part: str) -> None:
     """P3: pings with every beat; none later than 200 ms after a part stopped; then again."""
     body = Body(tmp_path / "notify")
