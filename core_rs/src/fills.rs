@@ -109,10 +109,11 @@ fn money(amount: Amount) -> Option<i128> {
     magnitude.compare(limit).is_le().then_some(fine)
 }
 
-/// Reads a volume in 1e-8 lots; `None` when it is no number above zero.
+/// Reads a volume in 1e-8 lots; `None` when it is no number from zero on.
 fn volume(amount: Amount) -> Option<i64> {
     let units = amount.value()?.to_scaled(VOLUME_SCALE)?;
-    (units > 0 && units <= VOLUME_MAX)
+    (0..=VOLUME_MAX)
+        .contains(&units)
         .then(|| i64::try_from(units).ok())
         .flatten()
 }
@@ -179,7 +180,7 @@ impl Account {
         let mut positions = Vec::with_capacity(rows.len());
         let mut unmarkable: u32 = 0;
         for row in rows {
-            let volume = volume(row.volume)?;
+            let volume = volume(row.volume).filter(|units| *units > 0)?;
             let carried = money(row.profit)?.checked_add(money(row.swap)?)?;
             let facts = self
                 .symbol(row.symbol)
@@ -258,6 +259,8 @@ impl Account {
             return;
         }
         match deal.entry {
+            // A deal of volume zero moves money alone.
+            Entry::In if volume == 0 => {}
             Entry::In => self.open(deal, volume, points),
             Entry::Out | Entry::OutBy => {
                 self.close(deal, volume, sum);

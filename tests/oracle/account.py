@@ -217,6 +217,8 @@ class Account:
         self.facts.learn(line.symbol, line.facts)
 
     def _account(self, t_ns: int, line: AccountLine) -> None:
+        for symbol in line.symbols:
+            self._need_digits(symbol)
         if not line.is_valid:
             reached("bad_account_position" if line.bad_position else "bad_account")
             self.errors.add(t_ns, "bad_account")
@@ -234,11 +236,16 @@ class Account:
             self._pause_input("DAY_START_UNKNOWN")
 
     def _fill(self, t_ns: int, line: Fill) -> None:
+        self._need_digits(line.symbol)
         if not line.is_finite:
             reached("fill_non_finite")
             return
-        self.facts.of(line.symbol)
         self.book.fill(t_ns, line)
+
+    def _need_digits(self, symbol: str) -> None:
+        """End with exit 3 where nothing tells them, whatever else is wrong with the line."""
+        if not self.facts.knows(symbol):
+            raise BadConfig(f"symbol {symbol} must have digits")
 
     def _transfer(self, _t_ns: int, line: Transfer) -> None:
         if line.amount is None:

@@ -56,6 +56,7 @@ class AccountLine(Event):
     equity: Fraction
     last_deal: int | None
     positions: tuple[Position, ...]
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,13 +201,14 @@ def _account(fields: Fields) -> AccountLine:
     }
     balance, equity = money["balance"], money["equity"]
     zero = Fraction(0)
-    if balance is None or equity is None:
-        return AccountLine(**common, is_valid=False, bad_position=False, balance=zero,
-                           equity=zero, last_deal=None, positions=())  # fmt: skip
     rows = _need(fields, "positions")
     if not isinstance(rows, list):
         raise Refused(f"positions must be a list, was {rows!r}")
     positions = [_position(row) for row in cast("list[object]", rows)]
+    symbols = tuple(_text(row, "symbol") for row in cast("list[Fields]", rows))
+    if balance is None or equity is None:
+        return AccountLine(**common, is_valid=False, bad_position=False, balance=zero, equity=zero,
+                           last_deal=None, positions=(), symbols=symbols)  # fmt: skip
     kept = tuple(position for position in positions if position is not None)
     is_valid = len(kept) == len(positions)
     return AccountLine(
@@ -217,6 +219,7 @@ def _account(fields: Fields) -> AccountLine:
         equity=equity,
         last_deal=_identifier_or_none(fields, "last_deal"),
         positions=kept,
+        symbols=symbols,
     )
 
 
@@ -239,7 +242,7 @@ def _fill(fields: Fields) -> Fill:
         price=price or zero,
         amount=sum((part or zero for part in parts), zero),
         magic=_identifier_or_none(fields, "magic"),
-        is_finite=None not in numbers,
+        is_finite=None not in numbers and volume is not None and volume >= 0,
     )
 
 

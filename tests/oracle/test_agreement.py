@@ -30,6 +30,8 @@ DISAGREED = {
     "a_deadline_that_arises_at_a_deadline": 300_098,
     "a_strategy_over_an_untrusted_rollover": 301_018,
     "a_symbols_loss_over_two_days": 301_105,
+    "a_fill_of_volume_zero": 10_861,
+    "a_position_without_digits_in_a_line_that_is_no_snapshot": 27_722,
     "a_new_route_makes_a_stale_price_irrelevant": 503_196,
 }
 

@@ -179,6 +179,26 @@ def test_out_fill_swaps_floating_for_realised(golden: Golden) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("how", ["out sell", "inout sell"])
+def test_a_fill_of_volume_zero_moves_its_money_alone(golden: Golden, how: str) -> None:
+    """1600 of commission count, the position stays whole: 1 lot, ten pips lower, loses 100 more."""
+    charged = {"profit": "0", "commission": "-1600"}
+    whole = position(7, "buy", "1.00", "1.20000")
+    events = [account(0, "100000", whole), fill(1, 11, how, "0.00", "1.2", **charged),
+              tick(2, "1.19900", "1.19905")]  # fmt: skip
+    assert golden.rows(events, limits=NONE | {"daily_loss": "0.0169"}) == [
+        (1, DAILY + "_WARN_80", "warn", "0.01600000", "100000.00", None),
+        (2, DAILY, "halt", "0.01700000", "100000.00", None),
+    ]
+
+
+def test_a_fill_of_a_negative_volume_does_nothing(golden: Golden) -> None:
+    """As one with a non-finite number."""
+    events = [account(0, "100000", LONG),
+              fill(1, 11, "out sell", "-0.10", "1.2", profit="-5000")]  # fmt: skip
+    assert golden.rows(events, limits=NONE) == []
+
+
 def test_seen_and_old_deals_do_nothing(golden: Golden) -> None:
     """ "a new `deal` (above the snapshot's optional `last_deal`)"."""
     loss = {"profit": "-1000"}
