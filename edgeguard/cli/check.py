@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edgeguard.broker.check import Check, Item
-from edgeguard.broker.proving import PROOF_S, prove
+from edgeguard.broker.proving import PROOF_S
 from edgeguard.cli.answers import Request, ask
-from edgeguard.cli.locate import Place, is_absent
+from edgeguard.cli.locate import Place
 from edgeguard.cli.options import Where, pass_where, where_options
+from edgeguard.cli.proofs import proof_of
 from edgeguard.clock import NS_PER_S
 from edgeguard.errors import EdgeGuardError, RefusedError, UnreachableError
 
@@ -79,11 +80,8 @@ def look(place: Place, accounts: Iterable[str], timeout_s: float, folder: Path) 
     found: dict[str, Check | None] = {}
     unreachable: dict[str, str] = {}
     for name in accounts:
-        endpoint = place.paths.broker(name)
         try:
-            # A socket that is not there needs no waiting for.
-            keys = place.keys(endpoint, f"broker.{name}", "broker")
-            found[name] = prove(endpoint, name, 0.0 if is_absent(endpoint) else timeout_s, keys)
+            found[name] = proof_of(place, name, timeout_s)
         except UnreachableError as e:
             found[name] = None
             unreachable[name] = str(e)

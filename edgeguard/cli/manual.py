@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from edgeguard.api.port import HaltAnswer, HaltOrder, Stage
-from edgeguard.broker.proving import prove
 from edgeguard.cli.answers import ANSWER_S, Request, ask
 from edgeguard.cli.halting import Order, Voice, halt
 from edgeguard.cli.locate import Place, find_place
+from edgeguard.cli.proofs import proof_of
 from edgeguard.errors import EdgeGuardError, UnreachableError
 
 OPS_PEER: Final = "ops"
@@ -63,10 +63,8 @@ class ManualControl:
 
     def prove(self, account: str) -> None:
         """Ask as `edgeguard check` does; an account of no broker stays unproven."""
-        place = self._place()
-        endpoint = place.paths.broker(account)
         with contextlib.suppress(UnreachableError):
-            prove(endpoint, account, keys=place.keys(endpoint, f"broker.{account}", "broker"))
+            proof_of(self._place(), account)
 
     def _place(self) -> Place:
         # Looked up anew each time, since halt pages come and go; but a file that was broken since

@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,24 @@ def edgeguard(*arguments: str, timeout_s: float = 120.0) -> subprocess.Completed
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def processes_with(*words: bytes) -> set[int]:
+    """Return the processes whose command line has all the words, as the kernel lists them."""
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (folder / "cmdline").read_bytes()
+            if all(word in line for word in words):
+                found.add(int(folder.name))
+    return found
+
+
+def end_what_stays(state_dir: Path) -> None:
+    """Kill what a test has left behind: a broker that a command started belongs to nobody."""
+    for pid in processes_with(b"edgeguard", os.fsencode(state_dir)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Running:
@@ -100,5 +119,6 @@ def running(folder: Path) -> Generator[Running]:
         guard.client.close()
         process.terminate()
         code = process.wait(timeout=PATIENCE_S)
+        end_what_stays(paths.state_dir)
         shutil.rmtree(paths.run_dir, ignore_errors=True)
     assert code == 0

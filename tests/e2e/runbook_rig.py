@@ -24,7 +24,7 @@ from edgeguard.demo.book import Entry, Pending
 from edgeguard.demo.trader import Trader
 from edgeguard.messages import Tick, TickBatch
 from edgeguard.transport import make_context, publisher
-from tests.e2e.rig import PAPER, PATIENCE_S, Running
+from tests.e2e.rig import PAPER, PATIENCE_S, Running, end_what_stays
 from tests.unit.notify.services import Reply, Service, service
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,14 @@ TOKENS = {
     "EDGEGUARD_READ_TOKEN": "read-token-of-the-tests",
 }
 FEED_S = 0.05
+STRATEGIES = """
+[[strategy]]
+name = "trend"
+magic = [101]
+[[strategy]]
+name = "range"
+magic = [202]
+"""
 
 
 def patient(holds: Callable[[], Any], what: str, every_s: float = 0.05) -> Any:  # noqa: ANN401 - whatever it returns
@@ -152,7 +160,7 @@ class Environment:
         self._traders: list[Trader] = []
 
     def _text(self, name: str, others: dict[str, Path], phone: Phone) -> str:
-        text = PAPER.read_text(encoding="utf-8")
+        text = PAPER.read_text(encoding="utf-8") + STRATEGIES
         changes = {
             'state_dir = "../var/paper"': f'state_dir = "{self.paths.state_dir}"',
             'environment = "paper"': f'environment = "{name}"',
@@ -254,6 +262,7 @@ class Environment:
             process.send_signal(signal.SIGCONT)
             process.terminate()
             process.wait(PATIENCE_S)
+        end_what_stays(self.paths.state_dir)
         shutil.rmtree(self.paths.run_dir, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgeguard.gate import Gate
-from tests.e2e.rig import Running, edgeguard
+from tests.e2e.rig import Running, edgeguard, processes_with
 from tests.e2e.runbook_rig import Environment, Phone, environment, patient
 
 pytestmark = [
@@ -33,16 +33,6 @@ def kill_everything(here: Environment, guard: Running) -> int:
     os.kill(guard.process.pid, signal.SIGKILL)
     guard.process.wait()
     return paper
-
-
-def processes_with(*words: bytes) -> set[int]:
-    found: set[int] = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            line = (folder / "cmdline").read_bytes()
-            if all(word in line for word in words):
-                found.add(int(folder.name))
-    return found
 
 
 @contextlib.contextmanager
