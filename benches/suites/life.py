@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield from memory(bench)
     yield hour(bench)
     yield from first_byte(bench)
+    yield from first_word(bench)
     yield by_hand(bench)
     yield flushes(bench)
     yield from under_load(bench)
@@ -149,6 +151,35 @@ def first_byte(bench: Bench) -> Iterator[Figure]:
         bound=40.0,
         note=f"less {floor:.0f} ms of a bare interpreter; {stats.median(samples):.0f} ms in all",
     )
+
+
+def first_word(bench: Bench) -> Iterator[Figure]:
+    """Measure from the start of each halting command to the guard's first word on its terminal."""
+    commands = {
+        "edgeguard halt": ("edgeguard", "halt"),
+        "emergency_shutdown": ("execution.emergency_shutdown", "--all"),
+        "kill_switch": ("execution.mt5.kill_switch", "--activate"),
+    }
+    for name, words in commands.items():
+        samples: list[float] = []
+        bare: list[float] = []
+        with guarding.guard(bench.fresh("w"), guarding.Shape()) as guarded:
+            where = ("--config", guarded.config, "--reason", "x", "--timeout", "0.1")
+            for _ in range(bench.sized(20, 6)):
+                bare.append(_bare_start())
+                begun = time.perf_counter()
+                with subprocess.Popen(  # noqa: S603  # our own command
+                    [str(word) for word in process.python("-m", *words, *where)],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                ) as running:
+                    assert running.stdout is not None
+                    assert b"accepted" in running.stdout.readline()
+                    samples.append((time.perf_counter() - begun) * 1000)
+                    running.communicate()
+        note = f"{stats.median(bare):.0f} ms of it a bare interpreter, measured in turn"
+        title = f"{name}: start to first confirmation"
+        yield result.figure(GROUP, title, "ms", samples, bound=100.0, note=note)
 
 
 def by_hand(bench: Bench) -> Figure:
