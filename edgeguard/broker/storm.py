@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import msgspec
 
 from edgeguard.broker.intents import read_log
 from edgeguard.broker.paper.client import PaperControl
+from edgeguard.broker.paper.wire import FeedTick
 from edgeguard.broker.parent import Settings, run_broker
 from edgeguard.broker.session import Timeouts
 from edgeguard.clock import NS_PER_S, SystemClock
@@ -42,6 +43,10 @@ QUOTES: Final = {
 STORM_S: Final = 12
 """The faults end after this, so that the end of the flatten can be seen."""
 PATIENCE_S: Final = 180
+LATENCY_MS: Final = 60
+"""What every order takes, during the storm and after it."""
+TEXT_WIDTH: Final = 100
+TICK_S: Final = 0.5
 RULES: Final[tuple[dict[str, Any], ...]] = (
     {"name": "requote", "probability": 0.2},
     {"name": "retcode", "retcode": 10006, "probability": 0.1},
@@ -80,7 +85,7 @@ def storm_config(*, netting: bool) -> Config:
         symbol=tuple(SymbolConfig(name=n, digits=q[2]) for n, q in QUOTES.items()),
         paper=PaperConfig(
             margin_mode="netting" if netting else "hedging",
-            latency_ms=60,
+            latency_ms=LATENCY_MS,
             quotes=tuple(PaperSymbol(symbol=n, bid=q[0], ask=q[1]) for n, q in QUOTES.items()),
         ),
     )
@@ -118,7 +123,7 @@ class Storm:
         self._clock = SystemClock()
         self._paths = Paths(self._config, folder / "state").create()
         (folder / "config.json").write_bytes(msgspec.json.encode(self._config))
-        self._start_ns = self._clock.boot_ns()
+        self._start_ns = self._clock.wall_ns()
 
     def run(self) -> int:
         """Play it; return 0 when flat was proven and every request has an end."""
@@ -137,12 +142,14 @@ class Storm:
     def _flatten(self, client: Client, control: PaperControl, parent: int) -> int:
         control.admin("open_book", **storm_book(self._dice))
         rules = [{**rule, "until_ms": STORM_S * 1000} for rule in RULES]
+        # A plan replaces the one before it, the configured latency included.
+        rules.append({"name": "latency", "on": ["order_send"], "ms": LATENCY_MS})
         control.admin("faults", plan={"seed": self._seed, "rules": rules})
-        self._start_ns = self._clock.boot_ns()
+        self._start_ns = self._clock.wall_ns()
         self._command(client, "flatten", halt_id=HALT, reason="a storm")
         kill_at = sorted(self._dice.sample(range(2, 20), 2))
         seen = 0
-        for event in client.broker_events(PATIENCE_S):
+        for event in self._events(client, control):
             if event.halt_id != HALT or event.kind in ("reading", "hello"):
                 continue
             self._show(event, control)
@@ -153,6 +160,20 @@ class Storm:
             if event.kind == "flat":
                 return self._verdict(control)
         return 1
+
+    def _events(self, client: Client, control: PaperControl) -> Iterator[BrokerEvent]:
+        """Yield events while the market moves: a symbol that ticks again is tried again."""
+        deadline = self._clock.boot_ns() + PATIENCE_S * NS_PER_S
+        while self._clock.boot_ns() < deadline:
+            yield from client.broker_events(TICK_S)
+            control.feed([self._tick(symbol) for symbol in QUOTES])
+
+    def _tick(self, symbol: str) -> FeedTick:
+        """Return the next quote of a symbol, a few points from its first one."""
+        bid, ask, digits = QUOTES[symbol]
+        moved = self._dice.randint(-5, 5) * 10**-digits
+        low, high = round(float(bid) + moved, digits), round(float(ask) + moved, digits)
+        return (symbol, low, high, self._clock.wall_ns())
 
     def _verdict(self, control: PaperControl) -> int:
         """Compare what was told with the server's own truth, and print the report."""
@@ -186,11 +207,12 @@ class Storm:
         client.send_broker(command)
 
     def _show(self, event: BrokerEvent, control: PaperControl) -> None:
-        seconds = (self._clock.boot_ns() - self._start_ns) / NS_PER_S
+        # When it was told, not when it is printed; what is left is counted now.
+        seconds = (event.t_ns - self._start_ns) / NS_PER_S
         truth = control.admin("dump")
         left = f"{len(truth['positions']):2} pos {len(truth['orders'])} ord"
         mark = EDGE.get(event.kind, " ")
-        _say(f"{seconds:7.3f} s  {left}  {mark} {event.kind:13} {event.text[:100]}")
+        _say(f"{seconds:7.3f} s  {left}  {mark} {event.kind:13} {shortened(event.text)}")
 
     def _kill_child(self, parent: int) -> None:
         """Kill the process that calls the terminal, as a watchdog or the kernel would."""
@@ -199,6 +221,11 @@ class Storm:
             if b"broker.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 _say(f"{'':26}  x kill -9 of the child {pid}")
                 os.kill(int(pid), signal.SIGKILL)
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits one line, with a sign where something was left out."""
+    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
 
 
 def _say(text: str) -> None:

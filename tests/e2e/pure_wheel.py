@@ -18,7 +18,8 @@ from edgeguard.clock import NS_PER_S, SystemClock
 
 ROOT = Path(__file__).parents[2]
 GUARD_ONLY = ("apsw", "uvloop")
-NEEDS_EXTENSION = ("up", "guard", "demo", "replay")
+NEEDS_EXTENSION = ("up", "guard", "demo", "replay", "journal")
+WITHOUT = ("broker", "halt", "status", "check", "config", "keys")
 GATE = """
 import sys
 from edgeguard import Gate, Reporter
@@ -83,15 +84,17 @@ def gates(python: Path, folder: Path) -> None:
 
 def commands(python: Path, folder: Path) -> None:
     """Hold what works, and what needs the extension, to their words."""
-    for words in (["--version"], ["--help"], ["broker", "--help"], ["keys", "--help"]):
+    for words in (["--version"], ["--help"], *([name, "--help"] for name in WITHOUT)):
         done = run(python, folder, "-m", "edgeguard", *words)
         assert done.returncode == 0, done.stderr
+    said = ""
     for name in NEEDS_EXTENSION:
         done = run(python, folder, "-m", "edgeguard", name)
         assert done.returncode == 3, (name, done)
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert "extension" in done.stderr, done.stderr
-    print(f"   {', '.join(NEEDS_EXTENSION)}: {done.stderr.strip()}")
+        said = done.stderr.strip()
+    print(f"   {', '.join(NEEDS_EXTENSION)}: {said}")
 
 
 def main(wheel: Path) -> int:
