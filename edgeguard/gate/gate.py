@@ -129,16 +129,24 @@ class Gate:
                 return answer
             await asyncio.sleep(poll_s)
 
-    def on_change(self, listener: Listener, *, poll_s: float = 0.05) -> None:
+    def on_change(
+        self,
+        listener: Listener,
+        symbol: str | None = None,
+        strategy: str | None = None,
+        *,
+        poll_s: float = 0.05,
+    ) -> None:
         """Call `listener` with the answer now and whenever its code changes, from a thread.
 
-        What it raises is dropped: a listener is not part of the answer.
+        The answer is that of `check` with the same symbol and strategy. What the listener raises is
+        dropped: it is not part of the answer.
         """
 
         def watch() -> None:
             last: str | None = None
             while not self._is_closed.is_set():
-                answer = self.check()
+                answer = self.check(symbol, strategy)
                 code = answer.code if isinstance(answer, Refusal) else OPEN
                 if code != last:
                     last = code

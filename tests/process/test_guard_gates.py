@@ -128,6 +128,22 @@ def test_order_functions_run_with_a_permit_alone(tmp_path: Path) -> None:
         assert sent == ["one", "two"]
 
 
+def test_listener_of_a_strategy_hears_of_its_halt_alone(tmp_path: Path) -> None:
+    """A halt of a strategy is told to whoever listens for it, and to nobody else."""
+    with running(make_config(tmp_path)) as world:
+        account: list[bool] = []
+        strategy: list[str] = []
+        world.gate.on_change(lambda answer: account.append(bool(answer)))
+        world.gate.on_change(
+            lambda answer: strategy.append("OPEN" if isinstance(answer, Permit) else answer.code),
+            strategy="X",
+        )
+        until(lambda: bool(account) and strategy == ["OPEN"])
+        world.command("halt", scope="strategy:X")
+        until(lambda: strategy == ["OPEN", "SCOPE"])
+        assert account == [True]
+
+
 def test_waiting_and_listening(tmp_path: Path) -> None:
     """`wait_open` returns when the gate opens; a listener hears of every change of the code."""
     with running(make_config(tmp_path)) as world:
