@@ -49,13 +49,13 @@ def pasted(manual: str, report: Report, date: str) -> str:
 
 
 def _words(report: Report, date: str) -> str:
-    command = "make bench-full" if report.kind == "full run" else "make bench"
-    share = f"others used {report.others_share:.0%} of a core meanwhile"
+    command = "make bench-full" if report.kind.startswith("full run") else "make bench"
+    share = f"{report.kind}; others used {report.others_share:.0%} of a core meanwhile"
     if report.others_share <= CLEAN_BELOW:
         return f"`{command}`, {date}; {share}."
     return (
         f"`{command}`, {date}. **Provisional**: {share}. In-process ratios hold (fastest\n"
-        "samples); whatever waits for a processor shows the queue for it, and its nulls say so."
+        "samples); whatever waits for a processor shows the queue for it and is not judged."
     )
 
 

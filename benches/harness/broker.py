@@ -27,6 +27,8 @@ from edgeguard.messages import (
     Position,
     TerminalProof,
 )
+from edgeguard.transport.endpoints import CurveKeys
+from edgeguard.transport.keys import Keyring
 
 HEARTBEAT_S = 5.0
 SYMBOLS_MAX = 64
@@ -41,6 +43,7 @@ def main(config_path: str) -> None:
     feed = context.socket(zmq.PUB)
     feed.setsockopt(zmq.LINGER, 0)
     feed.setsockopt(zmq.SNDHWM, 0)
+    _show_keys(feed, Keyring.of(config, "bench").client(paths.feeds_bind, "guard"))
     feed.connect(paths.feeds_bind)
     brokers: dict[zmq.Socket[bytes], _Broker] = {}
     names = [symbol.name for symbol in config.symbol][:SYMBOLS_MAX]
@@ -50,6 +53,8 @@ def main(config_path: str) -> None:
         socket.bind(paths.broker(account.id))
         brokers[socket] = _Broker(account, names, feed.send_multipart)
     signal.signal(signal.SIGTERM, _stop)
+    flattens = Path(config_path).parent / "flattens"
+    flattens.touch()
     print("ready", flush=True)
     poller = zmq.Poller()
     for socket in brokers:
@@ -61,11 +66,25 @@ def main(config_path: str) -> None:
             for broker in brokers.values():
                 broker.prove()
         for socket, _ in poller.poll(200):
-            frames = socket.recv_multipart()
-            message = decode(frames[-1])
-            if isinstance(message, BrokerCommand):
-                event = brokers[socket].answer(message)
-                socket.send_multipart((frames[0], encode(event)))
+            _answer(socket, brokers[socket], flattens)
+
+
+def _answer(socket: zmq.Socket[bytes], broker: _Broker, flattens: Path) -> None:
+    frames = socket.recv_multipart()
+    message = decode(frames[-1])
+    if not isinstance(message, BrokerCommand):
+        return
+    if message.verb == "flatten":
+        with flattens.open("ab") as file:
+            file.write(b".")
+    socket.send_multipart((frames[0], encode(broker.answer(message))))
+
+
+def _show_keys(socket: zmq.Socket[bytes], keys: CurveKeys | None) -> None:
+    if keys is not None:
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
+        socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server.encode())
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -14,14 +14,17 @@ INTERVAL_S = 0.1
 
 
 def main(config_path: str) -> None:
-    """Ask for the status ten times a second."""
+    """Ask for the status ten times a second; each answer is a byte in a file."""
     config, _ = load_config(Path(config_path))
     with Client(Paths(config).control) as client:
+        count = Path(config_path).parent / "answers_of_status"
+        count.touch()
         print("ready", flush=True)
         while True:
             number = client.command("status", operator="bench", reason="load")
             for _ in client.replies(number, 5.0):
-                pass
+                with count.open("ab") as file:
+                    file.write(b".")
             time.sleep(INTERVAL_S)
 
 

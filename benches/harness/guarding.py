@@ -13,8 +13,10 @@ from typing import Any
 
 from benches.harness import process
 from edgeguard.config.load import load_config
+from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.transport.client import Client
+from edgeguard.transport.keys import Keyring, key_path, new_pair, write_key
 
 SETTLE_S = 0.5
 SYMBOLS = ("EURUSD", "GBPUSD", "AUDUSD", "NZDUSD", "EURGBP", "EURAUD", "EURNZD", "GBPAUD")
@@ -73,6 +75,8 @@ class Shape:
     accounts: int = 1
     symbols: int = 8
     is_tcp: bool = False
+    has_keys: bool = False
+    """CURVE on the sockets that are TCP."""
     sink_port: int = 0
     """Where notifications go; 0 for a guard without `edgeguard ops` beside it."""
 
@@ -84,6 +88,8 @@ class Guarded:
     config: Path
     paths: Paths
     pid: int
+    env: dict[str, str]
+    """What a native pinger needs to know of keys."""
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -128,6 +134,8 @@ def write_config(place: Path, shape: Shape) -> Path:
         lines += ["heartbeat_ms = 1000", "lease_ms = 5000"]
     if shape.is_tcp:
         lines += [f'feeds_bind = "{free_tcp()}"', f'halts_pub = "{free_tcp()}"']
+    if shape.has_keys:
+        lines += make_keys(place / "keys")
     if shape.sink_port:
         log, port = place / "incidents.md", free_port()
         lines += [OPS.format(port=port, log=log, sink=shape.sink_port)]
@@ -137,6 +145,23 @@ def write_config(place: Path, shape: Shape) -> Path:
     path = place / "guard.toml"
     path.write_text("\n".join(lines))
     return path
+
+
+def make_keys(folder: Path) -> list[str]:
+    """Make a key for the guard and one for whoever measures; return what the configuration says."""
+    lines = ["[keys]", f'dir = "{folder}"']
+    for name, rights in (("guard", '"guard"'), ("bench", '"read", "feed"')):
+        pair = new_pair()
+        write_key(key_path(folder, name), name, pair)
+        peer = ["[[peer]]", f'name = "{name}"', f'public = "{pair.public}"', f"rights = [{rights}]"]
+        lines += peer
+    return lines
+
+
+def key_env(config: Config, endpoint: str) -> dict[str, str]:
+    """Return the environment in which a native client shows its key at this endpoint."""
+    keys = Keyring.of(config, "bench").client(endpoint, "guard")
+    return {} if keys is None else {"WIRE_KEYS": f"{keys.public} {keys.secret} {keys.server}"}
 
 
 def free_tcp() -> str:
@@ -178,7 +203,8 @@ def guard(place: Path, shape: Shape) -> Generator[Guarded]:
         process.await_true("the guard's control socket", is_up)
         broker = process.python("-m", "benches.harness.broker", config)
         stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
-        guarded = Guarded(config, paths, child.pid)
+        env = key_env(loaded, paths.feeds_bind)
+        guarded = Guarded(config, paths, child.pid, env)
         process.await_true("the guard's opening", lambda: is_open(paths, shape))
         yield guarded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -14,6 +15,7 @@ import zmq
 PACKAGES = ("pyzmq", "uvloop", "msgspec", "apsw", "nautilus_trader", "vnpy")
 
 
+@functools.cache
 def describe() -> dict[str, str]:
     """Return what a reader needs to judge a figure; no name of the host, no path."""
     return {

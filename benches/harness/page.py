@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from benches.harness import bounds, table
 from benches.harness.result import MARKS, Curve, Figure, Report
 from benches.harness.table import number
 
@@ -25,7 +26,7 @@ body{font:14px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding
 color:#1f2328}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:left;
 border-bottom:1px solid #d1d9e0}td.n{text-align:right;font-variant-numeric:tabular-nums;
-white-space:nowrap}.met{color:#1a7f37}.missed{color:#d1242f;font-weight:600}.skipped{color:#9a6700}
+white-space:nowrap}.met{color:#1a7f37}.missed{color:#d1242f;font-weight:600}.not-judged{color:#9a6700}
 svg{display:block;width:100%;max-width:640px;height:auto}figure{margin:1.5rem 0}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(26rem,1fr));gap:0 2rem}
 svg text{font:11px system-ui,sans-serif;fill:#59636e}
@@ -47,7 +48,8 @@ def render(report: Report) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<title>EdgeGuard benchmark</title><style>{STYLE}</style>"
         f"<h1>EdgeGuard benchmark, {html.escape(report.kind)}</h1>"
-        f"<p>{report.seconds:.0f} s; others used {report.others_share:.0%} of a core meanwhile. "
+        f"<p>Bounds: {bounds.tally(report.figures)}. {report.seconds:.0f} s; "
+        f"others used {report.others_share:.0%} of a core meanwhile. "
         "The method is in docs/PERFORMANCE.md.</p>"
         "<table><thead><tr><th>Group</th><th>Figure</th><th>Value</th><th>Bound</th><th></th>"
         f"<th>Note</th></tr></thead><tbody>{rows}</tbody></table>"
@@ -60,11 +62,12 @@ def _row(one: Figure) -> str:
     value = "-" if one.value is None else f"{number(one.value)} {one.unit}"
     sign = "≥" if one.at_least else "≤"
     bound = "" if one.bound is None else f"{sign} {number(one.bound)}"
-    note = one.note if one.null is None else f"{one.note} (null {one.null:.2f})"
+    style = one.verdict.replace(" ", "-")
     return (
         f"<tr><td>{html.escape(one.group)}</td><td>{html.escape(one.name)}</td>"
         f'<td class="n">{html.escape(value)}</td><td class="n">{bound}</td>'
-        f'<td class="{one.verdict}">{MARKS[one.verdict]}</td><td>{html.escape(note)}</td></tr>'
+        f'<td class="{style}">{MARKS[one.verdict]}</td>'
+        f"<td>{html.escape(table.note(one))}</td></tr>"
     )
 
 

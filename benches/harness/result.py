@@ -8,12 +8,13 @@ import msgspec
 
 from benches.harness import stats
 
-Verdict = Literal["met", "missed", "reported", "skipped"]
+Verdict = Literal["met", "missed", "not judged", "reported", "absent"]
 MARKS: Final[dict[Verdict, str]] = {
-    "met": "met",
+    "met": "MET",
     "missed": "MISSED",
+    "not judged": "NOT JUDGED",
     "reported": "",
-    "skipped": "skipped",
+    "absent": "not measured",
 }
 
 
@@ -32,6 +33,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     value: float | None
     bound: float | None = None
+    """Set by `bounds.bounded`, where all of them are written."""
     at_least: bool = False
     """The bound is a minimum."""
     summary: dict[str, float] = {}
@@ -41,17 +43,32 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """The floor against itself in the same pairs."""
     discarded: int = 0
     dirty: int = 0
+    """Runs behind the value during which others used the machine."""
+    is_upper: bool = False
+    """What others use can only make the value worse: a bound met in a dirty run is met."""
+    why_not: str = ""
+    """Why there is no value."""
     note: str = ""
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the bound is kept."""
+        """Whether the bound is kept; a value of a dirty run does not say."""
         if self.value is None:
-            return "skipped"
+            return "absent" if self.bound is None else "not judged"
         if self.bound is None:
             return "reported"
         is_kept = self.value >= self.bound if self.at_least else self.value <= self.bound
+        if self.dirty and not (is_kept and self.is_upper):
+            return "not judged"
         return "met" if is_kept else "missed"
+
+    @property
+    def reason(self) -> str:
+        """Why a bound is not judged or a value is not there; empty for the others."""
+        if self.value is None:
+            return self.why_not
+        is_open = self.verdict == "not judged"
+        return f"others used the machine in {self.dirty} runs" if is_open else ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -72,9 +89,9 @@ def figure(  # noqa: PLR0913  # a figure's parts, by name
     samples: list[float],
     *,
     percent: float = 50.0,
-    bound: float | None = None,
     note: str = "",
     dirty: int = 0,
+    is_upper: bool = False,
 ) -> Figure:
     """Return the figure of a sample's percentile, with its distribution."""
     ordered = sorted(samples)
@@ -83,15 +100,15 @@ def figure(  # noqa: PLR0913  # a figure's parts, by name
         name=name,
         unit=unit,
         value=stats.percentile(ordered, percent),
-        bound=bound,
         summary=stats.summary(ordered),
         curves=[Curve(name, stats.ecdf(ordered))],
         samples=len(ordered),
         note=note,
         dirty=dirty,
+        is_upper=is_upper,
     )
 
 
-def skipped(group: str, name: str, why: str) -> Figure:
+def unjudged(group: str, name: str, why: str, *, unit: str = "") -> Figure:
     """Return the visible line of what could not be measured here."""
-    return Figure(group=group, name=name, unit="", value=None, note=why)
+    return Figure(group=group, name=name, unit=unit, value=None, why_not=why)

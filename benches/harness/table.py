@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benches.harness import bounds
 from benches.harness.result import MARKS, Figure, Report
 
 WIDTH: Final = 190
@@ -23,7 +24,7 @@ def show(report: Report) -> None:
     table.add_column("figure")
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("bound", justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     table.add_column("p50 / p99 / p99.9", justify="right", no_wrap=True)
     table.add_column("note")
     group = ""
@@ -32,7 +33,7 @@ def show(report: Report) -> None:
             group = one.group
             table.add_section()
             table.add_row(f"[bold]{group}")
-        table.add_row(one.name, _value(one), _bound(one), _mark(one), _tail(one), _note(one))
+        table.add_row(one.name, _value(one), _bound(one), _mark(one), _tail(one), note(one))
     console.print(table)
     console.print(_foot(report), soft_wrap=True)
 
@@ -45,7 +46,7 @@ def markdown(report: Report) -> str:
         if one.group != group:
             group = one.group
             lines.append(f"| **{group}** | | | | | |")
-        cells = (one.name, _value(one), _bound(one), MARKS[one.verdict], _tail(one), _note(one))
+        cells = (one.name, _value(one), _bound(one), MARKS[one.verdict], _tail(one), note(one))
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join([*lines, "", _foot(report), ""])
 
@@ -70,7 +71,7 @@ def _bound(one: Figure) -> str:
 
 
 def _mark(one: Figure) -> str:
-    colour = {"met": "green", "missed": "red", "skipped": "yellow"}.get(one.verdict, "")
+    colour = {"met": "green", "missed": "red", "not judged": "yellow"}.get(one.verdict, "")
     text = MARKS[one.verdict]
     return f"[{colour}]{text}[/]" if colour else text
 
@@ -83,22 +84,21 @@ def _tail_keys(one: Figure) -> list[str]:
     return [key for key in ("p50", "p99", "p99.9") if key in one.summary]
 
 
-def _note(one: Figure) -> str:
-    parts = [one.note] if one.note else []
+def note(one: Figure) -> str:
+    """Return everything that is to be known beside a figure; first why it is not judged."""
+    parts = [part for part in (one.reason, one.note) if part]
     if one.null is not None:
         parts.append(f"null {one.null:.2f}")
     if one.discarded:
         parts.append(f"{one.discarded} dirty runs discarded")
-    if one.dirty:
-        parts.append(f"{one.dirty} dirty runs kept: provisional")
+    if one.dirty and not one.reason:
+        parts.append(f"{one.dirty} dirty runs kept")
     return "; ".join(parts)
 
 
 def _foot(report: Report) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in report.machine.items())
-    missed = sum(one.verdict == "missed" for one in report.figures)
-    met = sum(one.verdict == "met" for one in report.figures)
     return (
-        f"{met} bounds met, {missed} missed; {report.seconds:.0f} s; others used "
+        f"bounds: {bounds.tally(report.figures)}; {report.seconds:.0f} s; others used "
         f"{report.others_share:.0%} of a core; {machine}"
     )

@@ -68,6 +68,20 @@ def test_call_that_takes_nothing(typical: Engine, measure: Measure) -> None:
     measure(_calls(typical, none), BATCH * FRAMES)
 
 
+def test_c_function_of_one_argument(measure: Measure) -> None:
+    """The null of a call for each frame: C code that is handed the same bytes and does nothing."""
+    payloads = frames(quotes(8), 1)
+    null, now = len, START_NS
+
+    def work() -> None:
+        nonlocal now
+        for payload in payloads:
+            now += FRAME_NS // BATCH
+            null(payload)
+
+    measure(work, len(payloads))
+
+
 def test_loop_around_a_call(measure: Measure) -> None:
     now = START_NS
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ZMQ_PUB = 1, ZMQ_SUB = 2, ZMQ_XPUB = 9 };
 enum { ZMQ_SUBSCRIBE = 6, ZMQ_RCVMORE = 13, ZMQ_LINGER = 17, ZMQ_SNDHWM = 23, ZMQ_RCVHWM = 24 };
@@ -52,12 +53,32 @@ static void load_zmq(const char *path) {
     take(library, "zmq_recv", &zmq_recv);
 }
 
+/* WIRE_KEYS: "PUBLIC SECRET" of who binds, "PUBLIC SECRET SERVER" of who connects; Z85, 40 characters
+ * each. Without it a socket is plain. */
+static void use_keys(void *socket, int binds) {
+    const char *keys = getenv("WIRE_KEYS");
+    int server = 1;
+    char one[3][41] = {{0}};
+    if (keys == NULL || *keys == 0) return;
+    int found = sscanf(keys, "%40s %40s %40s", one[0], one[1], one[2]);
+    int failed = found != (binds ? 2 : 3);
+    failed |= zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, one[0], 41);
+    failed |= zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, one[1], 41);
+    if (binds) failed |= zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server);
+    else failed |= zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, one[2], 41);
+    if (failed) {
+        fputs("WIRE_KEYS must be keys that this libzmq takes, were not\n", stderr);
+        exit(4);
+    }
+}
+
 static void *open_socket(void *context, int kind, const char *endpoint, int binds) {
     void *socket = zmq_socket(context, kind);
     int queue = 200000, none = 0;
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(socket, ZMQ_SNDHWM, &queue, sizeof queue);
     zmq_setsockopt(socket, ZMQ_RCVHWM, &queue, sizeof queue);
+    use_keys(socket, binds);
     if ((binds ? zmq_bind : zmq_connect)(socket, endpoint) != 0) {
         fprintf(stderr, "%s must be usable, was not\n", endpoint);
         exit(4);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import zmq
 
-from benches.harness import cpu, guarding, native, pairs, process, records, result, stats
+from benches.harness import cpu, guarding, native, process, records, result, stats
 from benches.harness.bench import Bench
-from benches.harness.result import Curve, Figure
+from benches.harness.result import Figure
 from benches.suites import rates, wire
 from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
@@ -26,20 +25,6 @@ MIB = 1024.0
 HOUR_TICKS = 3600 * 8 * 160
 FLUSHES = "fsync,fdatasync,sync_file_range,msync,syncfs,sync"
 ENTRY = re.compile(r"^(\d+)\s+(\d+\.\d+) (\w+)\(")
-
-
-def run(bench: Bench) -> Iterator[Figure]:
-    """Measure everything that a guard does when nothing is wrong, and what it does by hand."""
-    yield start_up(bench)
-    yield idle(bench)
-    yield from memory(bench)
-    yield hour(bench)
-    yield from first_byte(bench)
-    yield from first_word(bench)
-    yield by_hand(bench)
-    yield flushes(bench)
-    yield from under_load(bench)
-    yield from demo(bench)
 
 
 def start_up(bench: Bench) -> Figure:
@@ -67,7 +52,6 @@ def idle(bench: Bench) -> Figure:
         name="guard idle, share of a core",
         unit="%",
         value=100 * used / seconds,
-        bound=1.0,
         note=f"over {seconds} s, heartbeats of 100 ms, duties of 50 ms",
     )
 
@@ -84,7 +68,6 @@ def memory(bench: Bench) -> Iterator[Figure]:
         name="engine, 1,000 symbols, full baselines",
         unit="MiB",
         value=engine,
-        bound=80.0,
         note=f"{(empty - bare) / MIB:.0f} MiB of it before the first tick",
     )
     yield Figure(
@@ -92,7 +75,6 @@ def memory(bench: Bench) -> Iterator[Figure]:
         name="guard, 1,000 symbols, full baselines",
         unit="MiB",
         value=(guard_kib + full - empty) / MIB,
-        bound=128.0,
         note=f"guard {guard_kib / MIB:.0f} MiB plus the baselines' {(full - empty) / MIB:.0f} MiB",
     )
 
@@ -100,7 +82,7 @@ def memory(bench: Bench) -> Iterator[Figure]:
 def hour(bench: Bench) -> Figure:
     """Measure what a guard has grown by after an hour's worth of ticks, sent in seconds."""
     place = bench.fresh("o")
-    rate, seconds = 1_000_000 // rates.BATCH, bench.sized(5, 1)
+    rate, seconds = 1_000_000 // rates.BATCH, bench.sized(10, 5)
     ticks = rate * rates.BATCH * seconds
     records.write(place / "records", rates.messages(rate, rates.BATCH, seconds))
     with guarding.guard(place, guarding.Shape()) as guarded:
@@ -112,13 +94,13 @@ def hour(bench: Bench) -> Figure:
     (place / "records").unlink()
     return Figure(
         group=GROUP,
-        name=f"guard, after {ticks / 1e6:.1f} million ticks",
+        name="guard after an hour's worth of ticks",
         unit="MiB",
         value=after / MIB,
-        bound=128.0,
         note=(
-            f"{(after - before) / MIB:.1f} MiB more than before; {taken} messages of 128 ticks: "
-            f"{ticks / HOUR_TICKS:.2g} hours of 8 symbols at 160 ticks a second"
+            f"{(after - before) / MIB:.1f} MiB more than before; {taken} messages of 128 ticks, "
+            f"{ticks / 1e6:.1f} million: {ticks / HOUR_TICKS:.2g} hours "
+            "of 8 symbols at 160 ticks a second"
         ),
     )
 
@@ -148,7 +130,6 @@ def first_byte(bench: Bench) -> Iterator[Figure]:
         "edgeguard halt: imports to first byte",
         "ms",
         net,
-        bound=40.0,
         note=f"less {floor:.0f} ms of a bare interpreter; {stats.median(samples):.0f} ms in all",
     )
 
@@ -179,7 +160,7 @@ def first_word(bench: Bench) -> Iterator[Figure]:
                     running.communicate()
         note = f"{stats.median(bare):.0f} ms of it a bare interpreter, measured in turn"
         title = f"{name}: start to first confirmation"
-        yield result.figure(GROUP, title, "ms", samples, bound=100.0, note=note)
+        yield result.figure(GROUP, title, "ms", samples, note=note)
 
 
 def by_hand(bench: Bench) -> Figure:
@@ -202,7 +183,7 @@ def flushes(bench: Bench) -> Figure:
     name = "fsyncs of the loop between tick and halt"
     strace = shutil.which("strace")
     if strace is None:
-        return result.skipped(GROUP, name, "strace is not installed (Debian: strace)")
+        return result.unjudged(GROUP, name, "strace is not installed (Debian: strace)")
     place = bench.fresh("f")
     messages = wire.halt_records(16)
     with guarding.guard(place, guarding.Shape(accounts=16)) as guarded:
@@ -226,58 +207,10 @@ def flushes(bench: Bench) -> Figure:
         name=name,
         unit="calls",
         value=float(inside),
-        bound=0.0,
         samples=len(windows),
         note=(
             f"{len(windows)} halts; the whole trace has {len(on_loop)} flushes on the loop and "
             f"{len(calls) - len(on_loop)} on the writers' threads"
-        ),
-    )
-
-
-def under_load(bench: Bench) -> Iterator[Figure]:
-    """Measure ticks to pauses while a flatten, a journal burst and a status client run."""
-    count = bench.sized(2000, 600)
-    messages = wire.pause_records(count)
-    # The other account halts at once, so a flatten is under way; then its ticks write the journal.
-    load = [wire.tick(0, "A001", "1.34694", "1.34705", b"")]
-    load += [one._replace(match=b"") for one in _for_account("A001", wire.pause_records(count * 2))]
-    lost: list[int] = []
-    notified: list[int] = []
-
-    def measure(*, is_loaded: bool) -> tuple[list[float], float]:
-        place = bench.fresh("l")
-        port = guarding.free_port() if is_loaded else 0
-        shape = guarding.Shape(accounts=2, sink_port=port)
-        with contextlib.ExitStack() as stack:
-            guarded = stack.enter_context(guarding.guard(place, shape))
-            if is_loaded:
-                pids = _put_under_load(stack, place, guarded, load, port)
-                measured = wire.ping(place, guarded.ends, messages, [guarded.pid, *pids], lost)
-                notified.append((place / "notified").stat().st_size)
-                return measured
-            return wire.ping(place, guarded.ends, messages, [guarded.pid], lost)
-
-    found = pairs.run_pairs(
-        lambda: measure(is_loaded=True), lambda: measure(is_loaded=False), bench.pairs
-    )
-    loaded, free = sorted(found.pooled()), sorted(found.pooled_floor())
-    low, high = found.spread(99.0)
-    yield Figure(
-        group=GROUP,
-        name="tick to pause under flatten, journal, status and notification load / idle, p99",
-        unit="x",
-        value=found.ratio(99.0),
-        bound=1.3,
-        summary=stats.summary(loaded),
-        curves=[Curve("under load", stats.ecdf(loaded)), Curve("idle", stats.ecdf(free))],
-        samples=len(loaded),
-        null=found.null(99.0),
-        discarded=found.discarded,
-        dirty=found.dirty,
-        note=(
-            f"p99 {loaded[len(loaded) * 99 // 100]:.0f} us loaded; pairs {low:.2f} to {high:.2f}; "
-            f"{min(notified)} or more messages a run to two messengers, one mute"
         ),
     )
 
@@ -297,44 +230,6 @@ def demo(bench: Bench) -> Iterator[Figure]:
         yield result.figure(GROUP, f"demo: decision to {what}", "ms", samples)
 
 
-def _put_under_load(
-    stack: contextlib.ExitStack,
-    place: Path,
-    guarded: guarding.Guarded,
-    load: list[records.Record],
-    sink_port: int,
-) -> list[int]:
-    """Start a status client, a second publisher and ops; return their process ids."""
-    (place / "notified").touch()
-    sink = process.python("-m", "benches.harness.sink", str(sink_port), place / "notified")
-    ops = process.python("-m", "edgeguard", "--config", guarded.config, "ops")
-    records.write(place / "load", load)
-    client = process.python("-m", "benches.harness.client", guarded.config)
-    arguments = ["ping", *guarded.ends, place / "load", place / "ignored", "100"]
-    command = [native.build("wire"), native.libzmq(), *arguments]
-    children = [
-        stack.enter_context(process.running(sink, core=process.PINGER, ready="ready")),
-        stack.enter_context(process.running(ops, core=process.PINGER, log=place / "ops.log")),
-    ]
-    # Loaded only once everybody is there: ops tells what happens from its start on.
-    port = load_config(guarded.config)[0].api.port
-    process.await_true("ops", lambda: guarding.is_listening(port))
-    children += [
-        stack.enter_context(process.running(client, core=process.PINGER, ready="ready")),
-        stack.enter_context(process.running(command, core=process.PINGER)),
-    ]
-    return [child.pid for child in children]
-
-
-def _for_account(account: str, messages: list[records.Record]) -> list[records.Record]:
-    """Return the same ticks for another account."""
-    made: list[records.Record] = []
-    for at, one in enumerate(messages):
-        bid, ask = ("1.34660", "1.34740") if at % 2 == 0 else ("1.34694", "1.34705")
-        made.append(wire.tick(one.due_ns, account, bid, ask, one.match))
-    return made
-
-
 def _bare_start() -> float:
     begun = time.perf_counter()
     process.run(process.python("-c", "pass"), core=process.SUBJECT)
@@ -350,3 +245,6 @@ def _resident_kib(pid: int) -> int:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
+
+
+PARTS = (start_up, idle, memory, hour, first_byte, first_word, by_hand, flushes, demo)

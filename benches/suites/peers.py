@@ -30,16 +30,23 @@ PEERS: Final = (
 )
 
 
-def run(bench: Bench) -> Iterator[result.Figure]:
+def peers(bench: Bench) -> Iterator[result.Figure]:
     """Measure each peer per quote, or say that it is not installed."""
-    del bench
     for name, package, arguments, note in PEERS:
         if not _has(package):
-            yield result.skipped(GROUP, name, f"{package} is not installed: make bench-peers")
+            yield result.unjudged(GROUP, name, f"{package} is not installed: make bench-peers")
             continue
         rounds = process.run([PYTHON, "-m", *arguments], core=process.SUBJECT).split()
-        yield result.figure(GROUP, name, "ns/tick", [float(one) for one in rounds], note=note)
+        figure = result.figure(GROUP, name, "ns/tick", [float(one) for one in rounds], note=note)
+        yield figure
+        ours = bench.value("core", "through Python, frames of 128")
+        if ours and figure.value:
+            times = f"{name} / EdgeGuard in batches"
+            yield result.Figure(group=GROUP, name=times, unit="x", value=figure.value / ours)
 
 
 def _has(package: str) -> bool:
     return PYTHON.exists() and any(PYTHON.parents[1].glob(f"lib/*/site-packages/{package}"))
+
+
+PARTS = (peers,)

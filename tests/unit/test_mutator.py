@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -186,7 +186,12 @@ def take(one: Engine, frame: bytes, t_ns: int, *, live: bool) -> Flag:
 @pytest.mark.parametrize("live", [True, False])
 def test_mutated_frames_cost_a_counter_and_nothing_else(*, live: bool) -> None:
     """P22: no exception or panic, known flags alone, every MALFORMED counted, state bounded."""
-    rng, frames, one = Random(SEED), originals(), engine(live=live)
+    hammer(engine(live=live), live=live)
+
+
+def hammer(one: Engine, *, live: bool) -> None:
+    """Give an engine mutated frames and judge what comes of them."""
+    rng, frames = Random(SEED), originals()
     t_ns, malformed, taken = START_NS, 0, 0
     for _ in range(FRAMES):
         t_ns += rng.choice((0, 1, 1_000_000, 2_000_000_000))
@@ -242,3 +247,42 @@ def test_a_malformed_frame_changes_no_account() -> None:
     after = json.loads(one.status())
     assert after["counters"]["malformed"] == before["counters"]["malformed"] + len(whole)
     assert after["accounts"] == before["accounts"]
+
+
+def panics(_: Engine, frame: bytes, __: int) -> int:
+    if b"\xdd\xff\xff\xff\xff" in frame:
+        raise RuntimeError("engine panicked: it decides nothing any more")
+    return 0
+
+
+def hides(_: Engine, frame: bytes, flags: int) -> int:
+    return -(flags & Flag.MALFORMED) if len(frame) % 97 == 0 else 0
+
+
+def invents(_: Engine, frame: bytes, __: int) -> int:
+    return 64 if frame[:1] == b"\x9f" else 0
+
+
+def forgets(one: Engine, frame: bytes, __: int) -> int:
+    if frame[-1:] == b"\xc1":
+        one.on_frame(b"\xc1", START_NS, START_NS, 0, 1)
+    return 0
+
+
+@pytest.mark.parametrize("plant", [panics, hides, invents, forgets])
+def test_a_broken_decoder_is_found(plant: Callable[[Engine, bytes, int], int]) -> None:
+    """Each plant breaks one thing that few frames show: the mutator makes such frames."""
+
+    class Broken:
+        def __init__(self, real: Engine) -> None:
+            self._real = real
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever an engine has
+            return getattr(self._real, name)
+
+        def on_frame(self, frame: bytes, t_ns: int, boot_ns: int, source: int, line: int) -> int:
+            flags = self._real.on_frame(frame, t_ns, boot_ns, source, line)
+            return flags + plant(self._real, frame, flags)
+
+    with pytest.raises((AssertionError, RuntimeError)):
+        hammer(cast("Engine", Broken(engine(live=True))), live=True)

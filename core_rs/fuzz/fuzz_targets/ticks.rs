@@ -1,22 +1,8 @@
-//! A recorded tick file of any bytes: parsing ends with rows whose time never goes back, and
-//! perhaps a fault.
+//! What is done with the bytes, and must hold, is in `core_rs/tests/fuzzed`, which every test run compiles.
 
 #![no_main]
 
-use edgeguard_core::tick_file::parse;
-use libfuzzer_sys::fuzz_target;
+#[path = "../../tests/fuzzed/ticks.rs"]
+mod ticks;
 
-fuzz_target!(|data: &[u8]| {
-    let Some((kind, data)) = data.split_first() else {
-        return;
-    };
-    let (kind, date) = match kind % 5 {
-        0 => ("oanda", Some("20140502")),
-        1 => ("bookticker", None),
-        2 => ("mt5csv", None),
-        3 => ("dukascopy", None),
-        _ => ("dukascopy", Some("2014050213")),
-    };
-    let parsed = parse(kind, "file", data, date, 5).expect("kind and date are right");
-    assert!(parsed.rows.is_sorted_by_key(|row| row.t_ns));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ticks::run(data));

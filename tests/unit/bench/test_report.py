@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from benches.harness import page, result, table
+from benches.__main__ import GROUPS, Part, Run, parts
+from benches.harness import bounds, page, result, table
+from benches.harness.bench import Bench
 from benches.harness.result import Figure, Report
 
 
@@ -21,7 +26,11 @@ def _figure(value: float | None, bound: float | None, *, at_least: bool = False)
         (_figure(41.0, 40.0, at_least=True), "met"),
         (_figure(39.0, 40.0, at_least=True), "missed"),
         (_figure(1.0, None), "reported"),
-        (_figure(None, 1.0), "skipped"),
+        (_figure(None, 1.0), "not judged"),
+        (_figure(None, None), "absent"),
+        (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1), "not judged"),
+        (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1, is_upper=True), "met"),
+        (msgspec.structs.replace(_figure(2.0, 1.0), dirty=1, is_upper=True), "not judged"),
     ],
 )
 def test_verdicts(figure: Figure, verdict: str) -> None:
@@ -29,8 +38,9 @@ def test_verdicts(figure: Figure, verdict: str) -> None:
 
 
 def _report() -> Report:
-    measured = result.figure("wire", "<lag>", "us", [1.0, 2.0, 3.0], bound=1.5, note="a & b")
-    gone = result.skipped("peers", "other", "not installed")
+    measured = result.figure("wire", "<lag>", "us", [1.0, 2.0, 3.0], note="a & b")
+    measured = msgspec.structs.replace(measured, bound=1.5)
+    gone = result.unjudged("peers", "other", "not installed")
     return Report("quick run", {"processor": "p"}, [measured, gone], 1.0, 0.01)
 
 
@@ -59,8 +69,8 @@ def test_the_table_says_what_missed(capsys: pytest.CaptureFixture[str]) -> None:
     table.show(_report())
     shown = capsys.readouterr().out
     assert "MISSED" in shown
-    assert "0 bounds met, 1 missed" in shown
-    assert "skipped" in shown
+    assert "bounds: 0 met, 1 missed, 0 not judged" in shown
+    assert "not installed" in shown
 
 
 @pytest.mark.parametrize(
@@ -68,3 +78,41 @@ def test_the_table_says_what_missed(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_numbers_have_three_digits(value: float | None, text: str) -> None:
     assert table.number(value) == text
+
+
+def test_a_group_that_was_not_measured_keeps_its_rows_and_says_why() -> None:
+    rows = list(bounds.missing((), "load", "load: under_load broke: no cc"))
+    assert [one.verdict for one in rows] == ["not judged"]
+    assert rows[0].bound == 1.3
+    assert "| NOT JUDGED |" in table.markdown(Report("quick run", {}, rows, 1.0, 0.0))
+    assert "no cc" in table.note(rows[0])
+    assert not list(bounds.missing(rows, "load", ""))
+
+
+def test_a_part_that_breaks_leaves_the_others_their_figures(tmp_path: Path) -> None:
+    """What came before it, from the same part too, is in the file already."""
+
+    def breaks(_: Bench) -> Iterator[Figure]:
+        yield _figure(1.0, None)
+        raise ValueError("planted")
+
+    def holds(_: Bench) -> Figure:
+        return _figure(2.0, None)
+
+    def two(_: str) -> tuple[Part, ...]:
+        return breaks, holds
+
+    run = Run("quick run", tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benches.__main__.parts", two)
+        run.measure("load", Bench(False, tmp_path))  # noqa: FBT003
+    report = msgspec.json.decode((tmp_path / "latest.json").read_bytes(), type=Report)
+    assert [one.value for one in report.figures] == [1.0, None, 2.0]
+    assert "unfinished" in report.kind
+    assert run.broken == 1
+    assert "planted" in run.figures[-1].reason
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_has_parts(group: str) -> None:
+    assert parts(group)
