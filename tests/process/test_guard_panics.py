@@ -47,6 +47,7 @@ from tests.process.guard_rig import CLOCK, DEADLINE_S, FakeBroker, make_config, 
 
 ENGINE = set(
     "on_ticks on_frame advance next_deadline_ns register_source take_decisions status heard"
+    " silent_feed"
     " baseline resume would_fire rebaseline release_pause references set_maintenance".split()
 )
 TRADING = set(
