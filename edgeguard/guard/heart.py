@@ -64,9 +64,13 @@ class Heart:
         self.gap_max_ns = 0
 
     def step(self) -> None:
-        """Run the engine's deadlines."""
+        """Run the engine's deadlines, and note whether the sockets were drained since."""
         self._pipeline.advance()
         self._stepped_ns = self._parts.now()[1]
+        turned = self.turns()
+        if turned != self._turned:
+            # Not with the beat: echoes are judged between beats, which may be a second apart.
+            self._turned, self._drained_ns = turned, self._stepped_ns
 
     def beat(self) -> None:
         """Beat on every page and on the wire, if it is earned."""
@@ -76,9 +80,6 @@ class Heart:
         if gap_ns >= self._lease_ns:
             self._was_away(gap_ns)
         self._last_beat_ns = boot_ns
-        turned = self.turns()
-        if turned != self._turned:
-            self._turned, self._drained_ns = turned, boot_ns
         self._watch.look_at_words()
         self._judge_snapshots(boot_ns)
         self._judge_feeds()

@@ -93,6 +93,21 @@ def test_a_part_that_stands_still_stops_beat_and_watchdog(tmp_path: Path, part: 
         body.close()
 
 
+def test_an_echo_between_two_rare_beats_is_earned(tmp_path: Path) -> None:
+    """Beats may be a second apart; a gate that asks in between hears of what turns meanwhile."""
+    body = Body(tmp_path / "notify")
+    try:
+        body.pings(10)
+        body.still = {"loop"}
+        body.pings(5)
+        assert body.heart.is_earned(body.clock.boot_ns())
+        body.still = {"loop", "drain"}
+        body.pings(3)
+        assert not body.heart.is_earned(body.clock.boot_ns())
+    finally:
+        body.close()
+
+
 def test_a_manager_that_does_not_listen_changes_nothing(tmp_path: Path) -> None:
     """Neither a missing socket nor none at all disturbs the guard; an abstract name is reached."""
     for address in ("", str(tmp_path / "none")):
