@@ -107,12 +107,21 @@ wheel: $(DEPS)  ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
 
-wheel-demo: wheel  ## run the demo from the installed wheel in a clean environment elsewhere
+wheel-demo: wheel  ## run the demo and the runbook's commands from the installed wheel in a clean environment elsewhere
 	set -eu; place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
 	$(PYTHON) -m venv "$$place/venv"; \
 	"$$place/venv/bin/pip" install --quiet --require-hashes -r requirements/runtime.txt; \
 	"$$place/venv/bin/pip" install --quiet --no-deps --no-index dist/*.whl; \
-	cd "$$place" && "$$place/venv/bin/edgeguard" demo --json
+	cp -r tests config pyproject.toml "$$place"; \
+	cd "$$place" && "$$place/venv/bin/edgeguard" demo --json; \
+	export PYTHONPATH="$$("$(CURDIR)/$(BIN)/python" -c 'import pytest; print(pytest.__path__[0].removesuffix("/pytest"))')"; \
+	"$$place/venv/bin/python" -c 'import edgeguard, execution.emergency_shutdown as shutdown; \
+		assert all("/venv/" in one.__file__ for one in (edgeguard, shutdown)), edgeguard.__file__'; \
+	"$$place/venv/bin/python" -m pytest -q -p no:cacheprovider tests/e2e/test_runbook.py -k "$(RUNBOOK)"
+
+# The runbook's three commands as printed, and the files for a user's own package of that name. Of the checkout's
+# environment only what runs tests is lent: an editable install is not found by PYTHONPATH.
+RUNBOOK := flattens_every or goes_on_and_off or ends_in_messages or thin_files
 
 .PHONY: wheel-pure
 wheel-pure: wheel  ## build the wheel without the extension (py3-none-any) and prove it in a clean environment
