@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "page"
 LEASE_NS = halt_page.LEASE_NS_MAX
+PERIOD_NS = 200_000
 STATES = ((2, 0, 0, 0, 1), (4, 1, 0, 0, 1))
 
 
@@ -61,14 +62,20 @@ def open_page(place: Path) -> tuple[Path, PageWriter]:
 
 
 def _write_states(writer: PageWriter, count: int) -> list[int]:
-    """Write alternating states 200 us apart from the pinger's core; return when each began."""
+    """Write alternating states 200 us apart from the pinger's core; return when each began.
+
+    It waits by spinning: whoever decides has been running when it writes; a thread that has just
+    slept would be measured with its caches gone.
+    """
     written: list[int] = []
 
     def work() -> None:
         os.sched_setaffinity(0, {process.PINGER})
         for at in range(count):
             word = (*STATES[(at + 1) % 2][:4], at + 2)
-            time.sleep(0.0002)
+            due = time.perf_counter_ns() + PERIOD_NS
+            while time.perf_counter_ns() < due:
+                pass
             written.append(time.perf_counter_ns())
             writer.set_state(word, "H1")
 
