@@ -112,7 +112,8 @@ def echo(
     if transport != "ipc":
         ends = (guarding.free_tcp(), guarding.free_tcp())
     arguments = [native.build("wire"), native.libzmq(), "echo", *ends, str(EVENT_BYTES)]
-    plain = [one._replace(match=ECHO_TOPIC if one.match else b"") for one in messages]
+    # It answers whatever it hears, so it hears only what asks for an answer.
+    plain = [one._replace(match=ECHO_TOPIC) for one in messages if one.match]
     env, ours = echo_keys() if transport == CURVE else ({}, {})
     with process.running(arguments, core=process.SUBJECT, ready="ready", env=env) as child:
         return ping(place, ends, plain, [child.pid], lost, ours)
