@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
 _CLOCK_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def utc(wall_ns: int) -> str:
+    """Return a moment as logs and commands write it, to the second."""
+    return f"{datetime.fromtimestamp(wall_ns / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Clock(Protocol):

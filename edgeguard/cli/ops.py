@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 
 import click
 
 from edgeguard.cli.answers import this_operator
 from edgeguard.cli.options import Where, pass_where, where_options
-from edgeguard.clock import NS_PER_S, SystemClock
+from edgeguard.clock import SystemClock, utc
 from edgeguard.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from edgeguard.incident.evidence import folder_of
 from edgeguard.incident.store import Incident, Incidents, checklist_of
@@ -70,7 +69,7 @@ def notify_channels(where: Where) -> None:
     for channel in config.notify.channel:
         at = proven.get(channel.name)
         count, error = waiting.get(channel.name, (0, ""))
-        words = f"last proven {_moment(at)}" if at is not None else "never proven"
+        words = f"last proven {utc(at)}" if at is not None else "never proven"
         trouble = f", {count} waiting: {error or 'not tried yet'}" if count else ""
         click.echo(f"{channel.name} ({channel.kind}, level {channel.level}): {words}{trouble}")
 
@@ -98,7 +97,7 @@ def incident_list(where: Where, count: int, *, as_json: bool) -> None:
                 continue
             state = "open" if found.is_open else "resolved"
             who = f", acknowledged by {acked[0]}" if acked else ""
-            moment = _moment(found.opened_ns)
+            moment = utc(found.opened_ns)
             click.echo(f"{found.id} {moment} {found.severity} {state}: {found.summary}{who}")
 
 
@@ -113,9 +112,9 @@ def incident_show(where: Where, name: str) -> None:
         found = _named(incidents, name)
         ticked = incidents.ticked(name)
     click.echo(f"{found.id} {found.severity}: {found.summary}")
-    click.echo(f"opened {_moment(found.opened_ns)}, key {found.key}")
+    click.echo(f"opened {utc(found.opened_ns)}, key {found.key}")
     if not found.is_open:
-        click.echo(f"resolved {_moment(found.resolved_ns)}: {found.resolution}")
+        click.echo(f"resolved {utc(found.resolved_ns)}: {found.resolution}")
     for item, words in checklist_of(found.severity).items():
         tick = ticked.get(item)
         note = f" ({tick.by}: {tick.note})" if tick is not None else f" [{item}]"
@@ -173,7 +172,3 @@ def _named(incidents: Incidents, name: str) -> Incident:
     if found is None:
         raise UsageError(f"INCIDENT must be a known one, was {name}: `edgeguard incident list`")
     return found
-
-
-def _moment(t_ns: int) -> str:
-    return f"{datetime.fromtimestamp(t_ns / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from types import FrameType
 
 import click
 
 from edgeguard.cli.options import Where, pass_where, where_options
-from edgeguard.clock import NS_PER_S, SystemClock
+from edgeguard.clock import SystemClock, utc
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.errors import UsageError
@@ -53,8 +52,7 @@ def up(where: Where, *, with_ops: bool) -> int:
 
     def tell(sentence: str) -> None:
         click.echo(f"edgeguard up: {sentence}", err=True)
-        moment = datetime.fromtimestamp(clock.wall_ns() / NS_PER_S, UTC)
-        logs.append(LOG, f"{moment:%Y-%m-%d %H:%M:%S} UTC {sentence}")
+        logs.append(LOG, f"{utc(clock.wall_ns())} {sentence}")
         logs.heard(LOG)
 
     supervisor = Supervisor(roles, spawner(logs), clock, tell)

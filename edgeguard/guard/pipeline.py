@@ -97,7 +97,7 @@ class Pipeline:
             # Due in this very turn: the process's timer would come a millisecond later.
             self.advance()
         else:
-            self._note_deadline()
+            self._note_deadline(due_ns)
 
     def foreign(self, feed: FeedConfig) -> Callable[[list[bytes]], None]:
         """Return what takes the messages of a feed in a foreign format."""
@@ -134,16 +134,15 @@ class Pipeline:
             self._obey(flags, None)
         if boot_ns >= self._next_step_ns:
             self._next_step_ns = NEVER_NS
-        self._note_deadline()
+        self._note_deadline(self._engine.next_deadline_ns())
 
     def obey(self, flags: int) -> None:
         """Carry out what a call of the engine by a command led to."""
         self._obey(flags | FLAG_DECISIONS, None)
-        self._note_deadline()
+        self._note_deadline(self._engine.next_deadline_ns())
 
-    def _note_deadline(self) -> None:
+    def _note_deadline(self, due_ns: int | None) -> None:
         """Say so when the engine must be stepped earlier than was known."""
-        due_ns = self._engine.next_deadline_ns()
         if due_ns is not None and due_ns < self._next_step_ns:
             self._next_step_ns = due_ns
             self.on_deadline(due_ns)

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,7 +25,7 @@ from edgeguard.api.health import code_of, judge_health
 from edgeguard.api.port import Control
 from edgeguard.api.server import Server
 from edgeguard.api.tokens import RIGHTS, Tokens, read_tokens
-from edgeguard.clock import NS_PER_S, Clock, SystemClock
+from edgeguard.clock import Clock, SystemClock, utc
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
 from edgeguard.config.secrets import Secret
@@ -51,11 +50,9 @@ DATABASE: Final = "ops.sqlite"
 
 def tell(sentence: str) -> None:
     """Tell the process's log one sentence; on a full disk it is lost."""
-    moment = datetime.fromtimestamp(SystemClock().wall_ns() / NS_PER_S, UTC)
+    said = escaped(f"edgeguard ops: {utc(SystemClock().wall_ns())} {sentence}")
     with contextlib.suppress(OSError):
-        sys.stderr.write(
-            escaped(f"edgeguard ops: {moment:%Y-%m-%d %H:%M:%S} UTC {sentence}") + "\n"
-        )
+        sys.stderr.write(said + "\n")
         sys.stderr.flush()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,21 @@ from edgeguard.transport import (
 from edgeguard.transport.pump import CHUNK, FeedPump, next_turn
 
 DEADLINE_S = 10.0
+Link = tuple[Socket, Socket]
+"""A socket to read from and one that writes to it."""
 KEYS = CurveKeys(public="p" * 40, secret="s" * 40)  # no secret of anybody's
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[Link]:
+    """Return a subscriber and a publisher that have met."""
+    context = make_context()
+    endpoint = f"ipc://{tmp_path}/s.ipc"
+    reading = subscriber(context, endpoint, bind=True)
+    writing = publisher(context, endpoint, bind=False, watched=True)
+    meet(reading, writing)
+    yield reading, writing
+    context.destroy(linger=0)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +133,9 @@ def _run(pump: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None]) -> No
     asyncio.run(main())
 
 
-def test_pump_misses_nothing_in_bursts(tmp_path: Path) -> None:
+def test_pump_misses_nothing_in_bursts(link: Link) -> None:
     """D4: 20,000 messages in one burst and then one by one, all taken, no rescue needed."""
-    context = make_context()
-    endpoint = f"ipc://{tmp_path}/s.ipc"
-    reading = subscriber(context, endpoint, bind=True)
-    writing = publisher(context, endpoint, bind=False, watched=True)
-    meet(reading, writing)
+    reading, writing = link
     total, taken = 20_000, list[int]()
     pumps: list[PumpSet] = []
 
@@ -145,16 +155,11 @@ def test_pump_misses_nothing_in_bursts(tmp_path: Path) -> None:
     _run(start)
     assert taken == list(range(total))
     assert pumps[0].rescues == 0
-    context.destroy(linger=0)
 
 
-def test_failing_callback_is_told_and_the_rest_is_taken(tmp_path: Path) -> None:
+def test_failing_callback_is_told_and_the_rest_is_taken(link: Link) -> None:
     """What a callback raises reaches the owner, and the next message is drained all the same."""
-    context = make_context()
-    endpoint = f"ipc://{tmp_path}/s.ipc"
-    reading = subscriber(context, endpoint, bind=True)
-    writing = publisher(context, endpoint, bind=False, watched=True)
-    meet(reading, writing)
+    reading, writing = link
     errors: list[BaseException] = []
 
     def start(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
@@ -169,16 +174,11 @@ def test_failing_callback_is_told_and_the_rest_is_taken(tmp_path: Path) -> None:
 
     _run(start)
     assert [type(error) for error in errors] == [SystemExit]
-    context.destroy(linger=0)
 
 
-def test_feed_hands_over_payloads_and_what_is_none(tmp_path: Path) -> None:
+def test_feed_hands_over_payloads_and_what_is_none(link: Link) -> None:
     """A topic is passed over, a payload may be alone; what is neither is handed over too."""
-    context = make_context()
-    endpoint = f"ipc://{tmp_path}/s.ipc"
-    reading = subscriber(context, endpoint, bind=True)
-    writing = publisher(context, endpoint, bind=False, watched=True)
-    meet(reading, writing)
+    reading, writing = link
     native, wide = b"\x97native", b"\xdc\x00\x20wide"
     messages = [(b"A.tick", native), (wide,), (b"A.tick", b"junk"), (b"", b""), (native,), (b"x",)]
     taken: list[bytes] = []
@@ -195,16 +195,11 @@ def test_feed_hands_over_payloads_and_what_is_none(tmp_path: Path) -> None:
 
     _run(start)
     assert taken == [native, wide, b"junk", b"", native, b"x"]
-    context.destroy(linger=0)
 
 
-def test_feed_misses_nothing_in_bursts(tmp_path: Path) -> None:
+def test_feed_misses_nothing_in_bursts(link: Link) -> None:
     """As the pump: bursts beyond its budget, then one by one; in order, no rescue, small chunks."""
-    context = make_context()
-    endpoint = f"ipc://{tmp_path}/s.ipc"
-    reading = subscriber(context, endpoint, bind=True)
-    writing = publisher(context, endpoint, bind=False, watched=True)
-    meet(reading, writing)
+    reading, writing = link
     total, taken = 20_000, list[int]()
     sizes: set[int] = set()
     pumps: list[PumpSet] = []
@@ -231,7 +226,6 @@ def test_feed_misses_nothing_in_bursts(tmp_path: Path) -> None:
     assert max(sizes) <= CHUNK
     assert 1 in sizes
     assert pumps[0].rescues == 0
-    context.destroy(linger=0)
 
 
 @pytest.mark.parametrize("late_ms", [-1, 0, 1, 24])
