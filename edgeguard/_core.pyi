@@ -241,6 +241,8 @@ _Action: TypeAlias = tuple[str, str, str, str, str]
 """Kind, scope and three words: ``page``; ``persist``; ``publish`` with change, trigger and code;
 ``flatten`` with the halt id; ``alarm`` with code and text. Words that a kind has no use for are
 empty."""
+_Shown: TypeAlias = tuple[_Word, str, list[tuple[str, _Word]], list[str]]
+"""What a page shows: state word, halt id, scopes with their words, resumed halts."""
 _Halt: TypeAlias = tuple[str, int, str, str, str, bool]
 """Id, t_ns, trigger, code, reason, durable."""
 _Pause: TypeAlias = tuple[str, str, str, bool, int]
@@ -398,6 +400,30 @@ class TradingState:
             firing: triggers that would fire at once, as sentences.
             dry: judge alone.
         """
+    def react(
+        self, decision: object, now: tuple[int, int], tail: str, run: tuple[int, int]
+    ) -> tuple[_Shown | None, bytes | None, list[_Action]]:
+        """Take a decision of the engine.
+
+        Args:
+            decision: a `Decision`, or anything with its attributes.
+            now: wall and boot nanoseconds.
+            tail: makes the id of a halt one that no other has.
+            run: the guard's epoch, and the number of the halt event if there is one.
+
+        Returns:
+            What the page is to show now if that changed, the bytes of the halt event if something
+            is to be told, and what else is to be done, in this order.
+        """
+    def event(
+        self, account: str, t_ns: int, run: tuple[int, int], words: tuple[str, str, str, str]
+    ) -> bytes:
+        """Return a halt event's bytes; `words` are change, scope, trigger and code."""
+    def shown(self) -> _Shown:
+        """Return what the page is to show."""
+    @staticmethod
+    def halt_id(wall_ns: int, tail: str) -> str:
+        """Return the id of a halt: its time in UTC for people, and the tail."""
     def is_resuming(self, halt_id: str) -> bool:
         """Return whether this halt is on its way to being lifted."""
     def resume_durable(self, halt_id: str) -> list[_Action] | None:

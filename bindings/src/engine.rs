@@ -102,6 +102,10 @@ impl PyDecision {
 }
 
 impl PyDecision {
+    pub(crate) const fn decision(&self) -> &Decision {
+        &self.inner
+    }
+
     fn new(inner: Decision, config_hash: &str) -> Self {
         Self {
             inner,

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod gate;
 mod page;
+mod reaction;
 mod state;
 
 /// The compiled half of `EdgeGuard`.

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 /// `(state, severity, flatten, flags, state_seq)` of a state word.
-type WordTuple = (u8, u8, u8, u8, u32);
+pub(crate) type WordTuple = (u8, u8, u8, u8, u32);
 
 fn to_word(word: WordTuple) -> StateWord {
     let (state, severity, flatten, flags, state_seq) = word;
@@ -22,7 +22,7 @@ fn to_word(word: WordTuple) -> StateWord {
     }
 }
 
-const fn to_tuple(word: StateWord) -> WordTuple {
+pub(crate) const fn to_tuple(word: StateWord) -> WordTuple {
     (
         word.state,
         word.severity,

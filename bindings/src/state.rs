@@ -2,15 +2,21 @@
 
 use edgeguard_core::lease::{Beat, Lease};
 use edgeguard_core::page::Code;
+use edgeguard_core::reaction::{Ruling, decide, halt_id};
 use edgeguard_core::trading_state::{
     Action, Checks, Flatten, Halt, Now, Pause, State, TradingState,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::reaction::{ShownTuple, event, shown, with_ruling};
 
 /// `(kind, scope, first, second, third)`: `page`, `persist`; `publish` with change, trigger, code;
 /// `flatten` with the halt id; `alarm` with code and text.
 type ActionTuple = (&'static str, String, String, String, String);
+/// What the page is to show, a halt event's bytes, and what else is to be done.
+type Reacted = (Option<ShownTuple>, Option<Py<PyBytes>>, Vec<ActionTuple>);
 /// `(id, t_ns, trigger, code, reason, durable)`.
 type HaltTuple = (String, i64, String, String, String, bool);
 /// `(cause, trigger, code, held, since_ns)`.
@@ -216,6 +222,73 @@ impl PyTradingState {
             Ok(actions) => (Vec::new(), to_tuples(actions)),
             Err(refusals) => (refusals, Vec::new()),
         }
+    }
+
+    /// What the page is to show, the event's bytes, and what else is to be done.
+    #[pyo3(name = "react")]
+    fn py_react(
+        &mut self,
+        py: Python<'_>,
+        decision: &Bound<'_, PyAny>,
+        now: (i64, i64),
+        tail: &str,
+        run: (i64, i64),
+    ) -> PyResult<Reacted> {
+        with_ruling(decision, |ruling| {
+            let (mut page, mut told, mut rest) = (None, None, Vec::new());
+            for action in decide(&mut self.inner, ruling, to_now(now), tail) {
+                match &action {
+                    Action::Page => page = Some(shown(&self.inner)),
+                    Action::Publish {
+                        change,
+                        scope,
+                        trigger,
+                        code,
+                    } if told.is_none() => {
+                        let words = (
+                            change.name(),
+                            scope.as_str(),
+                            trigger.as_str(),
+                            code.as_str(),
+                        );
+                        told = Some(event(py, &self.inner, (now.0, run), words, ruling));
+                    }
+                    Action::Publish { .. }
+                    | Action::Persist
+                    | Action::Flatten { .. }
+                    | Action::Alarm { .. } => rest.push(to_tuple(action)),
+                }
+            }
+            (page, told, rest)
+        })
+    }
+
+    /// The bytes of a halt event about a change that no decision led to.
+    #[pyo3(name = "event")]
+    fn py_event(
+        &self,
+        py: Python<'_>,
+        account: &str,
+        t_ns: i64,
+        run: (i64, i64),
+        words: (&str, &str, &str, &str),
+    ) -> Py<PyBytes> {
+        let ruling = Ruling {
+            account,
+            ..Ruling::default()
+        };
+        event(py, &self.inner, (t_ns, run), words, &ruling)
+    }
+
+    #[pyo3(name = "shown")]
+    fn py_shown(&self) -> ShownTuple {
+        shown(&self.inner)
+    }
+
+    #[staticmethod]
+    #[pyo3(name = "halt_id")]
+    fn py_halt_id(wall_ns: i64, tail: &str) -> String {
+        halt_id(wall_ns, tail)
     }
 
     #[pyo3(name = "is_resuming")]

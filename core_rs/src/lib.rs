@@ -37,6 +37,7 @@ pub mod page;
 mod plain;
 pub mod price;
 pub mod profile;
+pub mod reaction;
 pub mod references;
 mod routes;
 pub mod scope;

@@ -1,5 +1,7 @@
 //! A cursor over msgpack bytes: only what the wire vocabulary needs, never past the end, never allocating.
 
+pub mod write;
+
 use crate::decimal::Decimal;
 use crate::price::Price;
 

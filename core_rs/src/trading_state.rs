@@ -275,6 +275,30 @@ impl TradingState {
         }
     }
 
+    /// Returns the word of each scope other than the account, as the page shows it beside `word`.
+    pub fn scope_words(&self, word: StateWord) -> impl Iterator<Item = (&str, StateWord)> {
+        self.scopes
+            .iter()
+            .filter(|(name, _)| *name != ACCOUNT)
+            .map(move |(name, entry)| {
+                let (state, flatten) = (entry.state().byte(), entry.flatten.byte());
+                let shown = StateWord {
+                    state,
+                    flatten,
+                    flags: 0,
+                    ..word
+                };
+                (name.as_str(), shown)
+            })
+    }
+
+    /// Returns the id of the account's halt, empty without one.
+    #[must_use]
+    pub fn halt_id(&self) -> &str {
+        let halt = self.scopes.get(ACCOUNT).and_then(|row| row.halt.as_ref());
+        halt.map_or("", |halt| halt.id.as_str())
+    }
+
     /// Returns every scope with what is in force on it, the account's own among them.
     #[must_use]
     pub const fn scopes(&self) -> &BTreeMap<String, Scope> {

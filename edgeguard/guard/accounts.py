@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 
-from edgeguard.clock import NS_PER_MS, NS_PER_S, Clock
+from edgeguard.clock import NS_PER_MS, Clock
 from edgeguard.config.model import AccountConfig, Config
 from edgeguard.guard.freshness import Freshness, Seen
+from edgeguard.guard.trading import TradingState
 from edgeguard.messages import AccountSnapshot, Flatten, HaltInfo, ScopeState, State, StateBeat
 
 if TYPE_CHECKING:
-    from edgeguard._core import PageWriter, TradingState
+    from edgeguard._core import PageWriter
 
 ACCOUNT: Final = "account"
 """Scope of what concerns an account as a whole."""
@@ -27,6 +27,9 @@ BEAT_HALT_REASON_MAX: Final = 200
 
 Action = tuple[str, str, str, str, str]
 Now = tuple[int, int]
+Word = tuple[int, int, int, int, int]
+Shown = tuple[Word, str, list[tuple[str, Word]], list[str]]
+"""What a page is to show: state word, halt id, the words of the scopes, resumed halts."""
 
 
 class HaltRow(NamedTuple):
@@ -74,10 +77,12 @@ NOTHING: Final = ScopeRow(ACCOUNT, "ACTIVE", "NONE", None, ())
 
 def new_halt_id(clock: Clock) -> str:
     """Return an id that no other halt has: the time for people, a random tail for the rest."""
-    at = datetime.fromtimestamp(clock.wall_ns() // NS_PER_S, UTC)
-    # Put together by hand: `strftime` costs as much as the rest of a halt's way to the page.
-    day, time = at.year * 10_000 + at.month * 100 + at.day, at.hour * 10_000 + at.minute * 100
-    return f"H{day}-{time + at.second:06}-{secrets.token_hex(4)}"
+    return TradingState.halt_id(clock.wall_ns(), new_tail())
+
+
+def new_tail() -> str:
+    """Return the part of a halt's id that no other halt has."""
+    return secrets.token_hex(4)
 
 
 class SnapshotWatch:
@@ -177,7 +182,10 @@ class GuardedAccount:
         self.halt_topic = f"halt.{config.id}".encode()
         self.state_topic = f"state.{config.id}".encode()
         self._beat_seq = 0
-        self._event_seq = 0
+        self.event_seq = 0
+        """Number of the last halt event of this run."""
+        self.tail = new_tail()
+        """What the id of the next halt ends in, made beforehand: it asks the system."""
         self._pushed: set[str] = set()
 
     @property
@@ -207,23 +215,26 @@ class GuardedAccount:
                 return row
         return ScopeRow(scope, "ACTIVE", "NONE", None, ())
 
-    def write_page(self, rows: list[ScopeRow] | None = None) -> None:
-        """Store scopes, resumed halts and then the state word on the page.
+    def event(self, t_ns: int, scope: str, words: tuple[str, str, str]) -> bytes:
+        """Return the next halt event: a scope's change, its trigger and its code."""
+        self.event_seq += 1
+        change, trigger, code = words
+        run = (self.epoch, self.event_seq)
+        return self.trading.event(self.id, t_ns, run, (change, scope, trigger, code))
 
-        Args:
-            rows: what `rows` returned since the trading state last changed, if somebody has it.
-        """
-        word = self.trading.word()
-        halt_id = ""
-        for row in self.rows() if rows is None else rows:
-            if row.scope == ACCOUNT:
-                halt_id = row.halt.id if row.halt is not None else ""
-                continue
-            self.page.set_scope(row.scope, scope_word(row, word[1], word[4]))
-        for resumed in self.trading.resumed():
-            if resumed not in self._pushed:
-                self._pushed.add(resumed)
-                self.page.push_resumed(resumed)
+    def write_page(self) -> None:
+        """Store scopes, resumed halts and then the state word on the page."""
+        self.show(self.trading.shown())
+
+    def show(self, shown: Shown) -> None:
+        """Store what the trading state said that the page is to show."""
+        word, halt_id, scopes, resumed = shown
+        for scope, scope_word in scopes:
+            self.page.set_scope(scope, scope_word)
+        for resumed_id in resumed:
+            if resumed_id not in self._pushed:
+                self._pushed.add(resumed_id)
+                self.page.push_resumed(resumed_id)
         self.page.set_state(word, halt_id)
 
     def renew(self, page: PageWriter) -> None:
@@ -256,11 +267,6 @@ class GuardedAccount:
             resumed=tuple(self.trading.resumed()),
         )
 
-    def next_event_seq(self) -> int:
-        """Return the number of the next halt event."""
-        self._event_seq += 1
-        return self._event_seq
-
     def magics_of(self, scope: str) -> tuple[int, ...]:
         """Return the magic numbers of a strategy's scope, none for other scopes."""
         return self.magics.get(scope.removeprefix("strategy:"), ())
@@ -285,13 +291,6 @@ def _scope_states(rows: list[ScopeRow]) -> Iterable[ScopeState]:
     for row in rows:
         if row.scope != ACCOUNT:
             yield ScopeState(row.scope, row.state, row.halt.id if row.halt else "")
-
-
-def scope_word(row: ScopeRow, severity: int, state_seq: int) -> tuple[int, int, int, int, int]:
-    """Return a scope's state word for the page."""
-    states = ("", "STARTING", "ACTIVE", "PAUSED", "HALTED")
-    flattens = ("NONE", "IN_PROGRESS", "FLAT_VERIFIED", "NOT_FLAT")
-    return states.index(row.state), severity, flattens.index(row.flatten), 0, state_seq
 
 
 class Json:

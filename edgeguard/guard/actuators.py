@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import zmq
 
-from edgeguard.codec.native import encode
-from edgeguard.guard.accounts import ACCOUNT, Action, GuardedAccount, ScopeRow
+from edgeguard.codec.native import decode, encode
+from edgeguard.guard.accounts import Action, GuardedAccount, Now, new_tail
 from edgeguard.guard.engine_port import Decision
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.why import gate_why
-from edgeguard.messages import HaltEvent, StateBeat
+from edgeguard.messages import StateBeat
 from edgeguard.transport import Socket
+
+if TYPE_CHECKING:
+    from edgeguard.messages import HaltEvent
 
 ALARMS_KEPT: Final = 64
 _GIVE_WAY: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
@@ -38,28 +41,40 @@ class Actuators:
         self.alarms: list[dict[str, object]] = []
         """The last alarms, oldest first, for status."""
 
-    def run(
-        self,
-        account: GuardedAccount,
-        actions: Iterable[Action],
-        decision: Decision | None = None,
-    ) -> None:
-        """Do the actions in their order.
+    def decide(self, account: GuardedAccount, decision: Decision, now: Now) -> None:
+        """Carry out the engine's decision: page and event first.
 
-        Args:
-            account: whose trading state asked.
-            actions: what it asked for.
-            decision: the engine's decision behind them, whose numbers the event then carries.
+        Whatever runs here has gone cold since the last decision and is waited for: so it stands in
+        one frame, and what the next halt needs is made afterwards.
         """
-        told: list[HaltEvent] = []
-        rows: list[ScopeRow] | None = None
+        run = (account.epoch, account.event_seq + 1)
+        shown, payload, rest = account.trading.react(decision, now, account.tail, run)
+        if shown is not None:
+            account.show(shown)
+        if payload is None:
+            self._do(account, rest, [])
+            return
+        self._publisher.send(account.halt_topic, _MORE)
+        self._publisher.send(payload, _DONTWAIT)
+        _GIVE_WAY()
+        account.event_seq += 1
+        self._do(account, rest, [payload])
+        if decision.action == "halt":
+            account.tail = new_tail()
+
+    def run(self, account: GuardedAccount, actions: Iterable[Action]) -> None:
+        """Do what the account's trading state asks for, in its order."""
+        self._do(account, actions, [])
+
+    def _do(self, account: GuardedAccount, actions: Iterable[Action], told: list[bytes]) -> None:
+        """Do the actions; `told` are the events of the same change that are out already."""
         for kind, scope, first, second, third in actions:
             if kind == "page":
-                rows = account.rows()
-                account.write_page(rows)
+                account.write_page()
             elif kind == "publish":
-                row = account.row(scope, rows)
-                told.append(self._publish(account, row, (first, second, third), decision))
+                payload = account.event(self._parts.clock.wall_ns(), scope, (first, second, third))
+                self._send(account.halt_topic, payload)
+                told.append(payload)
                 _GIVE_WAY()
             elif kind == "persist":
                 self._parts.latcher.persist()
@@ -69,7 +84,8 @@ class Actuators:
                 self.alarm(account.id, first, second)
         if told:
             self.beat(account)
-        for event in told:
+        for payload in told:
+            event = cast("HaltEvent", decode(payload))
             self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
 
     def now(self) -> tuple[int, int]:
@@ -92,36 +108,6 @@ class Actuators:
         self._parts.storage.append("alarm", body, account=account)
         self.alarms.append({"t_ns": self._parts.clock.wall_ns(), "account": account, **body})
         del self.alarms[:-ALARMS_KEPT]
-
-    def _publish(
-        self,
-        account: GuardedAccount,
-        row: ScopeRow,
-        words: tuple[str, str, str],
-        decision: Decision | None,
-    ) -> HaltEvent:
-        change, trigger, code = words
-        _, severity, _, _, state_seq = account.trading.word()
-        event = HaltEvent(
-            account=account.id,
-            epoch=account.epoch,
-            seq=account.next_event_seq(),
-            t_ns=self._parts.clock.wall_ns(),
-            action=change,  # type: ignore[arg-type]  # the trading state has these four words alone
-            scope=row.scope,
-            state=row.state if row.scope != ACCOUNT else account.state,
-            state_seq=state_seq,
-            severity=severity,
-            halt=row.halt_info(),
-            trigger=trigger,
-            code=code,
-            value=decision.value if decision is not None else None,
-            threshold=decision.threshold if decision is not None else None,
-            reference=decision.reference if decision is not None else None,
-            symbol=decision.symbol if decision is not None else None,
-        )
-        self._send(account.halt_topic, encode(event))
-        return event
 
     def _flatten(self, account: GuardedAccount, scope: str, halt_id: str) -> None:
         halt = account.row(scope).halt

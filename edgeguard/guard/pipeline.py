@@ -18,7 +18,7 @@ from edgeguard.codec.native import decode
 from edgeguard.codec.peek import Head, peek
 from edgeguard.config.model import FeedConfig
 from edgeguard.errors import MalformedError
-from edgeguard.guard.accounts import ACCOUNT, SNAPSHOT_GOOD, GuardedAccount, new_halt_id
+from edgeguard.guard.accounts import ACCOUNT, SNAPSHOT_GOOD, GuardedAccount, Now
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.engine_port import (
     FLAG_DECISIONS,
@@ -26,7 +26,6 @@ from edgeguard.guard.engine_port import (
     FLAG_IGNORED,
     FLAG_MALFORMED,
     FLAG_READ,
-    Decision,
 )
 from edgeguard.guard.parts import Parts
 from edgeguard.messages import AccountSnapshot, TerminalProof
@@ -88,7 +87,8 @@ class Pipeline:
             taken = on_ticks(payloads, at, *now)
             at, flags = taken >> 8, taken & 0xFF
             if flags:
-                self._obey(flags, peek(payloads[at - 1]) if flags & FLAGS_OF_MESSAGE else None)
+                head = peek(payloads[at - 1]) if flags & FLAGS_OF_MESSAGE else None
+                self._obey(flags, head, now)
             elif at < end:
                 self._take(payloads[at])
                 at += 1
@@ -131,14 +131,14 @@ class Pipeline:
         wall_ns, boot_ns = self._parts.now()
         flags = self._engine.advance(wall_ns, boot_ns, self._timer, 0)
         if flags:
-            self._obey(flags, None)
+            self._obey(flags, None, (wall_ns, boot_ns))
         if boot_ns >= self._next_step_ns:
             self._next_step_ns = NEVER_NS
         self._note_deadline(self._engine.next_deadline_ns())
 
     def obey(self, flags: int) -> None:
         """Carry out what a call of the engine by a command led to."""
-        self._obey(flags | FLAG_DECISIONS, None)
+        self._obey(flags | FLAG_DECISIONS, None, self._parts.now())
         self._note_deadline(self._engine.next_deadline_ns())
 
     def _note_deadline(self, due_ns: int | None) -> None:
@@ -169,7 +169,7 @@ class Pipeline:
             source, line = self._source(self._name(head)), head.seq
         flags = self._engine.on_frame(payload, *now, source, line)
         if flags:
-            self._obey(flags, head)
+            self._obey(flags, head, now)
         if head is not None:
             self._note(head, now[1])
         # One that the engine ignored was overtaken by a later one, which has been judged.
@@ -237,13 +237,15 @@ class Pipeline:
                 if feed.account in {"", account.id}:
                     self._actuators.run(account, account.trading.met(f"feed:{name}"))
 
-    def _obey(self, flags: int, head: Head | None) -> None:
-        """Carry out what one call of the engine led to."""
+    def _obey(self, flags: int, head: Head | None, now: Now) -> None:
+        """Carry out what one call of the engine led to; `now` is the moment of that call."""
         concerned: set[str] = set()
         if flags & FLAG_DECISIONS:
             for decision in self._engine.take_decisions():
-                concerned.add(decision.account)
-                self._decide(decision)
+                name = decision.account
+                self._actuators.decide(self._accounts[name], decision, now)
+                concerned.add(name)
+                self._parts.storage.append("decision", msgspec.Raw(decision.line()), account=name)
         if flags & FLAG_MALFORMED:
             self.counters.malformed += 1
         if flags & FLAG_HOLE:
@@ -254,29 +256,6 @@ class Pipeline:
             names = concerned or {account.id for account in self._named(head)}
             for name in names & self._accounts.keys():
                 self.ask_read(self._accounts[name])
-
-    def _decide(self, decision: Decision) -> None:
-        """Turn one decision into the trading state's words, and those into deeds."""
-        account = self._accounts[decision.account]
-        trading, now = account.trading, self._parts.now()
-        cause = f"{decision.trigger}/{decision.symbol or ''}/{decision.reference or ''}"
-        if decision.trigger != "connection_lost":
-            # Of several sources only those of a lost connection are told apart by the reference.
-            cause = f"{decision.trigger}/{decision.symbol or ''}"
-        if decision.action == "halt":
-            reason = f"{decision.value} > {decision.threshold}"
-            words = (decision.trigger, decision.code, reason, False)
-            halt = (new_halt_id(self._parts.clock), decision.t_ns, *words)
-            actions = trading.halt(now, decision.scope, halt)
-        elif decision.action == "pause":
-            pause = (cause, decision.trigger, decision.code, False, decision.t_ns)
-            actions = trading.pause(decision.scope, pause)
-        elif decision.action == "release":
-            actions = trading.release(decision.scope, cause)
-        else:
-            actions = []
-        self._actuators.run(account, actions, decision)
-        self._parts.storage.append("decision", msgspec.Raw(decision.line()), account=account.id)
 
     def _pause(
         self,

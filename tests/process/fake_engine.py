@@ -24,8 +24,8 @@ class FakeDecision(msgspec.Struct, frozen=True):
     action: str
     code: str
     scope: str = "account"
-    value: str = "0.0301"
-    threshold: str = "0.03"
+    value: str | None = "0.0301"
+    threshold: str | None = "0.03"
     reference: str | None = None
     symbol: str | None = None
 

@@ -52,7 +52,7 @@ ENGINE = set(
 )
 TRADING = set(
     "met halt pause release persisted flattened exposed tick resume is_resuming resume_durable"
-    " state word waiting resumed scopes".split()
+    " state word waiting resumed scopes react event shown".split()
 )
 PAGE = set("set_state set_scope push_resumed beat manual clear_manual is_whole".split())
 CALLBACKS: list[tuple[type, str]] = [
