@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from edgeguard.broker.intents import AnswerLine, CounterLine, IntentLog, SentLine
+from edgeguard.broker.intents import (
+    AnswerLine,
+    CounterLine,
+    IntentLog,
+    SendingLine,
+    SentLine,
+)
 from edgeguard.broker.planner import Planner
-from edgeguard.broker.planner.model import Idle, Look, Observation, Observe, Send, Wait
+from edgeguard.broker.planner.model import Idle, Intent, Look, Observation, Observe, Send, Wait
 from edgeguard.broker.polling import Poller
 from edgeguard.broker.retcodes import Answer
 from edgeguard.broker.rows import SendRow
@@ -35,14 +41,17 @@ class Runner:
         log: IntentLog,
         clock: Clock,
         teller: Teller,
+        boot: str,
     ) -> None:
-        """Take the parts; `run` does the work."""
+        """Take the parts and this boot's id, empty where it has none; `run` does the work."""
         self.planner = planner
         self.session = session
         self.teller = teller
         self._poller = poller
         self._log = log
         self._clock = clock
+        self._boot = boot
+        self._ahead: Intent | None = None
         self._wake = asyncio.Event()
 
     # Commands.
@@ -176,10 +185,9 @@ class Runner:
         self.planner.observe_failed(self._clock.boot_ns(), "the terminal was connected anew")
 
     async def _send(self, send: Send) -> None:
-        covering = self._covering(send)
+        covering = self._covering(send.intent)
         wall = self._clock.wall_ns()
-        run = covering[0].run if covering else ""
-        if not self._log.append(SentLine(send.intent, wall, run), durable=True):
+        if not self._write_intent(send.intent, covering, wall):
             text = f"the intent log cannot be written ({self._log.fault}): a crash now loses count"
             self.teller.alarm(text, "INTENT_LOG")
         for flattening in covering:
@@ -187,14 +195,42 @@ class Runner:
             line = flattening.recorder.sent(send, wall)
             if first:
                 self.teller.tell("first_order", flattening, f"{line.kind} {line.symbol}", line)
+        # The first thing to run once the request is on its way; it takes an fsync's time.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._write_ahead)
         answer, row = await self.session.send(send.request)
         self._note_answer(send, answer, row)
         self.planner.answered(self._clock.boot_ns(), answer, row)
         # The end goes to the log and the record before the event that tells of the answer.
         self.teller.notes()
         # People hear of it while the next request is on its way: that one must not wait for them.
-        loop = asyncio.get_running_loop()
         loop.call_soon(self._tell_order, covering, send.intent.id, answer.name)
+
+    def _write_intent(self, intent: Intent, covering: list[Flattening], wall_ns: int) -> bool:
+        """Have an intent in the log and on disk; return whether it is.
+
+        One that is on disk already, written ahead, only has to be marked before it is sent.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead == intent:
+            return self._log.append(SendingLine(intent.id, wall_ns), durable=False)
+        run = covering[0].run if covering else ""
+        return self._log.append(SentLine(intent, wall_ns, run), durable=True)
+
+    def _write_ahead(self) -> None:
+        """Write the intent that probably comes next, while the terminal works on this one."""
+        if not self._boot:
+            # Without a boot's id every restart would have to look up what was never sent.
+            return
+        intent = self.planner.ahead(self._clock.boot_ns())
+        if intent is None:
+            return
+        covering = self._covering(intent)
+        run = covering[0].run if covering else ""
+        line = SentLine(intent, self._clock.wall_ns(), run, self._boot)
+        # Where this fails the intent is written anew in its turn, and people are told then.
+        if self._log.append(line, durable=True):
+            self._ahead = intent
 
     def _tell_order(self, covering: list[Flattening], intent: int, name: str) -> None:
         for flattening in covering:
@@ -210,13 +246,12 @@ class Runner:
         if row is not None:
             line = AnswerLine(number, answer.name, done, row.retcode, row.order, row.deal)
         self._log.append(line, durable=False)
-        for flattening in self._covering(send):
+        for flattening in self._covering(send.intent):
             flattening.recorder.answered(send, answer, row, done)
 
-    def _covering(self, send: Send) -> list[Flattening]:
+    def _covering(self, intent: Intent) -> list[Flattening]:
         """Return the flattens that a request serves."""
         st = self.planner.state
-        intent = send.intent
         order = st.orders.get(intent.ticket) if intent.kind == "delete" else None
         leg = None if order is not None else st.legs.get(intent.key)
         row = order.row if order is not None else (None if leg is None else leg.row)

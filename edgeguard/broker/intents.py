@@ -34,11 +34,31 @@ FILLED_KEPT: Final = 4096
 
 
 class SentLine(msgspec.Struct, frozen=True, tag="sent", tag_field="t"):
-    """A request is about to be sent; fsynced before it is."""
+    """A request is about to be sent; fsynced before it is.
+
+    Attributes:
+        intent: the request.
+        wall_ns: when it was about to be sent, or written ahead.
+        run: the first flatten that it serves.
+        boot_id: of a request written ahead of its turn, the boot on which it was; empty otherwise,
+            and from its `SendingLine` on.
+    """
 
     intent: Intent
     wall_ns: int
     run: str = ""
+    boot_id: str = ""
+
+
+class SendingLine(msgspec.Struct, frozen=True, tag="sending", tag_field="t"):
+    """The turn of a request written ahead has come: it is about to be sent.
+
+    Not synced. A killed process leaves it in the file, so its absence proves on the same boot that
+    nothing was sent; a power cut may take it, so after one its absence proves nothing.
+    """
+
+    id: int
+    wall_ns: int
 
 
 class AnswerLine(msgspec.Struct, frozen=True, tag="answer", tag_field="t"):
@@ -93,7 +113,9 @@ class TransferLine(msgspec.Struct, frozen=True, tag="transfer", tag_field="t"):
     deal: int
 
 
-Line = SentLine | AnswerLine | EndLine | RunLine | GuardLine | CounterLine | TransferLine
+Line = (
+    SentLine | SendingLine | AnswerLine | EndLine | RunLine | GuardLine | CounterLine | TransferLine
+)
 _DECODER: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -136,6 +158,8 @@ class Contents:
         if isinstance(line, SentLine):
             self.unresolved[line.intent.id] = line
             self.next_id = max(self.next_id, line.intent.id + 1)
+        elif isinstance(line, SendingLine):
+            self._take_sending(line)
         elif isinstance(line, AnswerLine):
             self._take_answer(line)
         elif isinstance(line, EndLine):
@@ -148,6 +172,12 @@ class Contents:
             self.last_transfer = line.deal
         else:
             self.next_id = max(self.next_id, line.id)
+
+    def _take_sending(self, line: SendingLine) -> None:
+        ahead = self.unresolved.get(line.id)
+        if ahead is not None:
+            turn = msgspec.structs.replace(ahead, boot_id="", wall_ns=line.wall_ns)
+            self.unresolved[line.id] = turn
 
     def _take_answer(self, line: AnswerLine) -> None:
         sent = self.unresolved.get(line.id)
@@ -223,12 +253,32 @@ class IntentLog:
                 os.ftruncate(self._file, good)
                 os.fsync(self._file)
             self._size = good
+            # What is missing from a torn or damaged log may be the mark of a request that was sent.
+            self._is_whole = good == len(data) and not self.contents.damaged
             _sync_directory(path.parent)
         except OSError as e:
             raise StorageError(f"intent log {path} must be readable, was not: {e.strerror}") from e
         self.fault = ""
         """Why the last write failed; empty while the log is good."""
         self._take_reserve()
+
+    def end_unsent(self, boot: str, wall_ns: int) -> int:
+        """End what was written ahead on this boot and never marked as sent; return how many.
+
+        For a start only, before anything else is written. After a power cut, on a damaged log and
+        where no boot has a name nothing is ended: what became of those is looked up.
+
+        Args:
+            boot: this boot's id, empty where the system has none.
+            wall_ns: the time.
+        """
+        if not boot or not self._is_whole:
+            return 0
+        ahead = [n for n, line in self.contents.unresolved.items() if line.boot_id == boot]
+        why = "written ahead of its turn, and the process ended before it came"
+        for number in ahead:
+            self.append(EndLine(number, "PROVEN_NOT_SENT", 0, why, wall_ns), durable=False)
+        return len(ahead)
 
     def append(self, line: Line, *, durable: bool) -> bool:
         """Write one line; return whether it is in the file, and on disk where `durable`.

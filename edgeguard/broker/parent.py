@@ -176,15 +176,23 @@ class Parent:
         identity = Identity(account.login, account.server, mode)
         unknown = account.netting_unknown
         policy = msgspec.structs.replace(settings.policy, netting_unknown=unknown)
+        boot = boot_id()
+        log.end_unsent(boot, clock.wall_ns())
         planner = Planner(policy, identity, log.contents.past(clock.wall_ns()))
         reports = self._paths.state_dir / "reports"
         teller = Teller(
             planner, session, log, clock, desk.tell, account=account.id, reports=reports
         )
         runner = Runner(
-            planner, session=session, poller=poller, log=log, clock=clock, teller=teller
+            planner,
+            session=session,
+            poller=poller,
+            log=log,
+            clock=clock,
+            teller=teller,
+            boot=boot,
         )
-        watch = GuardWatch(account, log, clock, boot_id(), settings.guard_lost_ns)
+        watch = GuardWatch(account, log, clock, boot, settings.guard_lost_ns)
         desk.open(runner, poller, watch, identity, symbols)
         poller.is_heard = watch.is_here
         desk.resume(log)

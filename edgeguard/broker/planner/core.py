@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from heapq import heappush
 
+from edgeguard.broker.planner.ahead import drop, guess, number
 from edgeguard.broker.planner.flatness import judge_flat, remaining
 from edgeguard.broker.planner.intake import is_synced, take_observation
 from edgeguard.broker.planner.invariants import hold, there
@@ -16,6 +17,7 @@ from edgeguard.broker.planner.model import (
     Action,
     Identity,
     Idle,
+    Intent,
     Look,
     Note,
     Observation,
@@ -200,10 +202,32 @@ class Planner:
 
     # The next action.
 
+    def ahead(self, now_ns: int) -> Intent | None:
+        """Return the intent that probably follows the one in flight, to be on disk by then.
+
+        None without a request in flight, without a guess, or where one was made already.
+        """
+        st, sent = self._st, self._sent
+        if sent is None or st.ahead is not None:
+            return None
+        found = guess(st, self._queue, sent, now_ns)
+        if found is None:
+            return None
+        intent = number(st, self._intent(found))
+        st.ahead = intent
+        return intent
+
     def next(self, now_ns: int) -> Action:
         """Return what to do now."""
-        st = self._st
         hold(self._sent is None, "one request is in flight at a time")
+        action = self._next(now_ns)
+        # A look is on the way to the same request; anything else has overtaken the guess.
+        if not isinstance(action, Look):
+            drop(self._st)
+        return action
+
+    def _next(self, now_ns: int) -> Action:
+        st = self._st
         self.tick(now_ns)
         if not self.is_working:
             return Idle()
@@ -274,7 +298,7 @@ class Planner:
         st = self._st
         st.deletes_run += 1
         note_probe(st, now_ns)
-        intent = delete_intent(st, order)
+        intent = number(st, self._intent(order))
         own = Own(intent, now_ns)
         order.owns.append(own)
         self._sent = Sent(own, (), order)
@@ -285,12 +309,11 @@ class Planner:
         st.deletes_run = 0
         note_probe(st, now_ns)
         market = st.market(job.leg.symbol)
+        intent = number(st, self._intent(job))
         if job.by is None:
-            intent = close_intent(st, job.leg)
             request = close_request(intent, market, job.leg.widen, st.policy.deviation_points)
             legs: tuple[Leg, ...] = (job.leg,)
         else:
-            intent = pair_intent(st, job.leg, job.by)
             request = close_by_request(intent)
             legs = (job.leg, job.by)
         own = Own(intent, now_ns)
@@ -298,6 +321,13 @@ class Planner:
             leg.owns.append(own)
         self._sent = Sent(own, legs, None, int(request.get("type_filling", 0)))
         return Send(intent, request, market.tick, market.spec)
+
+    def _intent(self, found: OrderLeg | Job) -> Intent:
+        if isinstance(found, OrderLeg):
+            return delete_intent(found)
+        if found.by is None:
+            return close_intent(self._st, found.leg)
+        return pair_intent(found.leg, found.by)
 
     def _requeue(self, leg: Leg) -> None:
         if leg.row is not None:

@@ -101,6 +101,7 @@ class State:
         notes: what there is to say.
         adopted: intents of an earlier life without an end; adopted_filled: those that it saw
             executed just now, with their deals.
+        ahead: the intent written ahead of its turn, None without one; it blocks nothing.
         past_damaged: earlier lives may have sent what nobody knows of.
         obs: the newest good read, None where the last one failed; seen counts them.
         hedging: several positions on one symbol are several positions.
@@ -129,6 +130,7 @@ class State:
     notes: list[Note] = field(default_factory=list[Note])
     adopted: list[Intent] = field(default_factory=list[Intent])
     adopted_filled: list[tuple[Intent, int]] = field(default_factory=list[tuple[Intent, int]])
+    ahead: Intent | None = None
     past_damaged: bool = False
     obs: Observation | None = None
     seen: int = 0

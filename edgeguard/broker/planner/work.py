@@ -23,6 +23,8 @@ IN_PROCESS_TYPES = frozenset({c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL, c.ORDER_TYPE_
 STUCK_ORDER_NS = 10_000_000_000
 """A market order listed for longer than this is stuck."""
 
+UNNUMBERED = 0
+"""An intent's number before it is given one."""
 RISK_MOVE = 0.01
 """Risk is what a further move of this fraction costs, plus what is already lost."""
 
@@ -196,7 +198,7 @@ def _beyond_balance(st: State, left: list[Leg], surplus: int) -> list[Job]:
 
 def pick(st: State, queue: Queue, now_ns: int) -> OrderLeg | Job | None:
     """Take the best eligible piece of work from the queue; None where nothing may go now."""
-    if queue.deletes and _delete_next(st, queue, now_ns):
+    if queue.deletes and delete_next(st, queue, now_ns):
         found = _pick_delete(queue, now_ns)
         if found is not None:
             return found
@@ -204,7 +206,7 @@ def pick(st: State, queue: Queue, now_ns: int) -> OrderLeg | Job | None:
     return job if job is not None else _pick_delete(queue, now_ns)
 
 
-def _delete_next(st: State, queue: Queue, now_ns: int) -> bool:
+def delete_next(st: State, queue: Queue, now_ns: int) -> bool:
     """Tell whether a deletion goes before the next close: some do at first, then every second."""
     if not queue.jobs:
         return True
@@ -226,14 +228,14 @@ def _pick_delete(queue: Queue, now_ns: int) -> OrderLeg | None:
 def _pick_job(st: State, queue: Queue, now_ns: int) -> Job | None:
     while queue.jobs:
         job = heappop(queue.jobs)
-        if _waits_for_older(queue, job.leg):
+        if waits_for_older(queue, job.leg):
             continue
         if all(_is_ready(st, leg, now_ns) for leg in (job.leg, job.by) if leg is not None):
             return job
     return None
 
 
-def _waits_for_older(queue: Queue, leg: Leg) -> bool:
+def waits_for_older(queue: Queue, leg: Leg) -> bool:
     """Tell whether an older position of a FIFO symbol still has something to close."""
     for older in queue.fifo.get(leg.symbol, ()):
         if older is leg:
@@ -256,7 +258,7 @@ def _is_ready(st: State, leg: Leg, now_ns: int) -> bool:
 
 
 def close_intent(st: State, leg: Leg) -> Intent:
-    """Return the intent that closes what may be closed of one position."""
+    """Return the intent, not yet numbered, that closes what may be closed of one position."""
     row = there(leg.row, "a listed position")
     market = st.market(leg.symbol)
     units = chunk(leg.available, market.spec, leg.bite)
@@ -265,7 +267,7 @@ def close_intent(st: State, leg: Leg) -> Intent:
     hold(not leg.locked, "P16: a position with an open request is left alone")
     hold(0 < units <= leg.available <= leg.units, "P15: never more than what is confirmed")
     return Intent(
-        id=_take_id(st),
+        id=UNNUMBERED,
         kind="close",
         symbol=leg.symbol,
         key=leg.key,
@@ -276,14 +278,14 @@ def close_intent(st: State, leg: Leg) -> Intent:
     )
 
 
-def pair_intent(st: State, leg: Leg, by: Leg) -> Intent:
-    """Return the intent that closes two opposite positions against each other."""
+def pair_intent(leg: Leg, by: Leg) -> Intent:
+    """Return the intent, not yet numbered, that closes two opposite positions by each other."""
     row, by_row = there(leg.row, "a listed position"), there(by.row, "a listed position")
     opposite = leg.side != by.side and leg.symbol == by.symbol
     hold(opposite, "P14: a pair is two opposite positions of one symbol")
     hold(not (leg.locked or by.locked), "P16: a position with an open request is left alone")
     return Intent(
-        id=_take_id(st),
+        id=UNNUMBERED,
         kind="close_by",
         symbol=leg.symbol,
         key=leg.key,
@@ -296,10 +298,10 @@ def pair_intent(st: State, leg: Leg, by: Leg) -> Intent:
     )
 
 
-def delete_intent(st: State, order: OrderLeg) -> Intent:
-    """Return the intent that deletes one working order."""
+def delete_intent(order: OrderLeg) -> Intent:
+    """Return the intent, not yet numbered, that deletes one working order."""
     return Intent(
-        id=_take_id(st),
+        id=UNNUMBERED,
         kind="delete",
         symbol=order.row.symbol,
         key=order.row.ticket,
@@ -307,9 +309,3 @@ def delete_intent(st: State, order: OrderLeg) -> Intent:
         side=order.row.type,
         units=to_units(order.row.volume_current),
     )
-
-
-def _take_id(st: State) -> int:
-    number = st.next_intent
-    st.next_intent = number + 1
-    return number

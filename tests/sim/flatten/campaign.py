@@ -15,10 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 from edgeguard.clock import NS_PER_S, SystemClock
 from tests.sim.flatten.plants import PLANTS, planted
 from tests.sim.flatten.run import Result, simulate
-from tests.sim.flatten.scenario import KILL_FAULTS, RULES, draw
+from tests.sim.flatten.scenario import KILL_FAULTS, POWER_CUTS, RULES, draw
 
 CHUNK = 25
-FAULTS = sorted(set(RULES) | set(KILL_FAULTS))
+FAULTS = sorted(set(RULES) | set(KILL_FAULTS) | set(POWER_CUTS))
 ALL_FIRE_SEEDS = 1000
 """A campaign of this size in which a fault never fires has failed."""
 

@@ -46,6 +46,7 @@ class Watch:
         self.sends = 0
         self.kills: dict[str, int] = {}
         self.kill_parent: Callable[[], None] = lambda: None
+        self.cut_power: Callable[[], None] = lambda: None
         self.kill_at_send: list[tuple[int, str]] = []
         self._identity: dict[int, tuple[int, str, int]] = {}
         self._deals_seen = set(server.book.deals)
@@ -94,6 +95,9 @@ class Watch:
             self.last_order_ns = self.clock.boot_ns()
             if self.takes("kill_parent_soon_after"):
                 asyncio.get_running_loop().call_later(SOON_S, self.kill_parent)
+            if self.takes("cut_power_at_answer"):
+                self.cut_power()
+                raise ParentKilledError("cut_power_at_answer")
             self._maybe_kill("kill_parent_after_send")
 
     def _note_read(self, method: str, reply: CallReply) -> None:

@@ -177,6 +177,8 @@ class SimLink:
             self._loop.call_later(before_ns / 2 / NS, self.stop)
         if self._watch.takes("kill_parent_mid_send"):
             self._loop.call_later(before_ns / 2 / NS, self._watch.kill_parent)
+        if self._watch.takes("cut_power_mid_send"):
+            self._loop.call_later(before_ns / 2 / NS, self._watch.cut_power)
 
     def _lose_sight(self, need: _NeedsTime, left_ns: int) -> None:
         """What was written when its writer died lands in time, late by some seconds, or never."""

@@ -16,6 +16,7 @@ import msgspec
 
 from edgeguard.broker import intents, session
 from edgeguard.broker.planner import (
+    ahead,
     core,
     evidence,
     flatness,
@@ -175,6 +176,64 @@ def restart_forgets_the_flatten() -> Patch:
         self.runs.clear()
 
     return mock.patch.object(intents.Contents, "take", take)
+
+
+@plant
+def unsent_mark_is_believed_across_boots() -> Patch:
+    """What was written ahead and has no mark was not sent, also where a power cut took the mark."""
+
+    def end_unsent(self: Any, boot: str, wall_ns: int) -> None:
+        for number, line in list(self.contents.unresolved.items()):
+            if line.boot_id:
+                end = intents.EndLine(number, "PROVEN_NOT_SENT", 0, "no mark", wall_ns)
+                self.append(end, durable=False)
+
+    return mock.patch.object(intents.IntentLog, "end_unsent", end_unsent)
+
+
+@plant
+def prepared_is_sent_without_a_mark() -> Patch:
+    """An intent written ahead is not marked in its turn: after a kill it counts as never sent."""
+    old = intents.IntentLog.append
+
+    def append(self: Any, line: Any, *, durable: bool) -> bool:
+        return isinstance(line, intents.SendingLine) or old(self, line, durable=durable)
+
+    return mock.patch.object(intents.IntentLog, "append", append)
+
+
+@plant
+def prepared_is_sent_unchecked() -> Patch:
+    """The guess is sent although the answer has changed what should come next."""
+    old = ahead.number
+
+    def number(st: Any, intent: Any) -> Any:
+        guessed, st.ahead = st.ahead, None
+        return guessed or old(st, intent)
+
+    return mock.patch.object(core, "number", number)
+
+
+@plant
+def prepared_has_no_end() -> Patch:
+    """A guess that did not come true is forgotten."""
+
+    def drop(st: Any) -> None:
+        st.ahead = None
+
+    return mock.patch.object(core, "drop", drop)
+
+
+@plant
+def prepared_takes_the_number_anew() -> Patch:
+    """A guess that did not come true leaves its number to the next request."""
+
+    def drop(st: Any) -> None:
+        if st.ahead is not None:
+            st.next_intent = st.ahead.id
+        ahead.drop(st)
+
+    return mock.patch.object(core, "drop", drop)
 
 
 @plant

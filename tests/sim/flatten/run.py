@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import tempfile
 import traceback
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edgeguard.broker.flatten_run import Runner
-from edgeguard.broker.intents import IntentLog
+from edgeguard.broker.intents import IntentLog, Line
 from edgeguard.broker.paper import PaperServer
 from edgeguard.broker.paper.admin import run as admin
 from edgeguard.broker.paper.faults import FaultPlan
@@ -51,12 +53,27 @@ class Result(msgspec.Struct):
     """From the start to the last answered order."""
 
 
+class SimLog(IntentLog):
+    """A log that knows how much of it a power cut would leave."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.synced_bytes = path.stat().st_size
+
+    def append(self, line: Line, *, durable: bool) -> bool:
+        written = super().append(line, durable=durable)
+        if durable and written:
+            self.synced_bytes = self._size
+        return written
+
+
 class Life:
     """One parent: from its start to its kill."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.log = IntentLog(world.log_path)
+        self.log = SimLog(world.log_path)
+        self.log.end_unsent(world.boot, world.clock.wall_ns())
         self.link = SimLink(world.server, world.clock, world.dice, world.watch)
         if world.scenario.order_ns:
             self.link.order_ns = world.scenario.order_ns
@@ -85,6 +102,7 @@ class Life:
             log=self.log,
             clock=world.clock,
             teller=teller,
+            boot=world.boot,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -162,6 +180,10 @@ class World:
         self.server.set_faults(scenario.plan, WALL_START_NS)
         self.watch = Watch(scenario, self.server, self.clock)
         self.watch.kill_parent = self.parent_killed
+        self.watch.cut_power = self.power_cut
+        loop.set_exception_handler(self._crashed)
+        self.boots = 1
+        self._kept_bytes: int | None = None
         self.life: Life | None = None
         self.reads = 0
         self._revive = asyncio.Event()
@@ -175,6 +197,23 @@ class World:
     def parent_killed(self) -> None:
         """The parent was killed at a send; the world notices."""
         self._revive.set()
+
+    def _crashed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What the shipped code does between two steps may not fail either."""
+        del loop
+        error = context.get("exception")
+        self.watch.fail("CRASH", "".join(traceback.format_exception(error)) or context["message"])
+
+    @property
+    def boot(self) -> str:
+        """The present boot's id."""
+        return f"boot {self.boots}"
+
+    def power_cut(self) -> None:
+        """The machine goes off right now: what was written and not synced is gone."""
+        if self.life is not None:
+            self._kept_bytes = self.life.log.synced_bytes
+        self.parent_killed()
 
     async def run(self) -> Result:
         first = True
@@ -224,6 +263,10 @@ class World:
         assert self.life is not None
         await self._end_life()
         self.life = None
+        if self._kept_bytes is not None:
+            os.truncate(self.log_path, self._kept_bytes)
+            self._kept_bytes = None
+            self.boots += 1
         await asyncio.sleep(down_ns / NS)
         self._revive.clear()
         self.life = Life(self)

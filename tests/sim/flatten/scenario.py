@@ -87,6 +87,9 @@ KILL_FAULTS = (
     "kill_parent_soon_after",
 )
 
+POWER_CUTS = ("cut_power_mid_send", "cut_power_at_answer")
+"""The machine goes off at the parent's next order: what is not synced is gone, the boot is new."""
+
 
 class Kill(msgspec.Struct, frozen=True):
     """A process is killed: at a time, or (before/after_send) at its next order from then on."""
@@ -124,7 +127,7 @@ def draw(seed: int, only: Mode | None = None) -> Scenario:
         spec=_spec(dice, mode, scope),
         book=_book(dice, mode),
         plan=FaultPlan(seed=seed, rules=rules),
-        kills=_kills(dice, end_ns),
+        kills=_kills(dice, end_ns) or _power_cut(seed, end_ns),
         scope=scope,
         faults_end_ns=end_ns,
     )
@@ -217,6 +220,15 @@ def _kills(dice: random.Random, end_ns: int) -> tuple[Kill, ...]:
         down_ns = int(dice.random() * 3 * SECOND)
         kills.append(Kill(int(dice.random() * span_ns), dice.choice(KILL_FAULTS), down_ns))
     return tuple(kills)
+
+
+def _power_cut(seed: int, end_ns: int) -> tuple[Kill, ...]:
+    """Return a cut in most seeds without a kill, from dice of its own."""
+    dice = random.Random(f"power:{seed}")
+    if not dice.randrange(4):
+        return ()
+    at_ns = int(dice.random() * min(end_ns, dice.choice((0, 1, 1, 4)) * SECOND))
+    return (Kill(at_ns, dice.choice(POWER_CUTS), int(dice.random() * 3 * SECOND)),)
 
 
 def _scope(dice: random.Random) -> Scope:

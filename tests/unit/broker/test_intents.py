@@ -14,6 +14,7 @@ from edgeguard.broker.intents import (
     IntentLog,
     Line,
     RunLine,
+    SendingLine,
     SentLine,
     decode_line,
     encode_line,
@@ -38,6 +39,8 @@ LINES: list[Line] = [
     RunLine("h/account", "start", 7, Scope("symbol", symbol="EURUSD"), "h", "c", "why"),
     GuardLine("boot", 8),
     sent(2),
+    SentLine(Intent(3, "delete", "EURUSD", 3, 3, 2, 100), 9, "h/account", "boot"),
+    SendingLine(3, 10),
 ]
 
 
@@ -73,9 +76,9 @@ def test_contents_tell_what_is_open(tmp_path: Path) -> None:
         assert log.append(line, durable=True)
     log.close()
     contents = IntentLog(tmp_path / "log").contents
-    assert list(contents.unresolved) == [2]
+    assert list(contents.unresolved) == [2, 3]
     assert contents.runs["h/account"].scope == Scope("symbol", symbol="EURUSD")
-    assert contents.next_id == 3
+    assert contents.next_id == 4
     assert contents.guard == GuardLine("boot", 8)
     assert contents.past(10).filled == ((intent(1), 4),)
     assert contents.past(10**15).filled == ()
@@ -170,3 +173,56 @@ def test_an_unreadable_log_is_one_sentence(tmp_path: Path) -> None:
     """A directory in its place is refused."""
     with pytest.raises(StorageError, match="must be readable"):
         IntentLog(tmp_path)
+
+
+def ahead(number: int, boot: str = "boot 1") -> SentLine:
+    return SentLine(intent(number), 1, boot_id=boot)
+
+
+def opened(path: Path, *lines: Line, more: bytes = b"") -> IntentLog:
+    path.write_bytes(b"".join(encode_line(line) for line in lines) + more)
+    return IntentLog(path)
+
+
+def test_an_unmarked_intent_of_this_boot_was_never_sent(tmp_path: Path) -> None:
+    """Written ahead and not marked: the process ended before its turn. It has one end, on disk."""
+    path = tmp_path / "log"
+    log = opened(path, sent(1), ahead(2), SendingLine(2, 7), ahead(3))
+    assert log.end_unsent("boot 1", 9) == 1
+    assert log.end_unsent("boot 1", 9) == 0
+    log.close()
+    contents, _ = read_log(path.read_bytes())
+    assert list(contents.unresolved) == [1, 2]
+    assert contents.unresolved[2] == SentLine(intent(2), 7)
+    assert contents.next_id == 4
+
+
+@pytest.mark.parametrize("boot", ["boot 2", ""])
+def test_an_unmarked_intent_of_another_boot_is_unknown(tmp_path: Path, boot: str) -> None:
+    """A power cut may have taken the mark: what became of the request has to be looked up."""
+    log = opened(tmp_path / "log", ahead(1), ahead(2, ""))
+    assert log.end_unsent(boot, 9) == 0
+    assert [found.id for found in log.contents.past(9).unresolved] == [1, 2]
+    log.close()
+
+
+@pytest.mark.parametrize("damage", [b"garbage\n", b"garbage"])
+def test_no_mark_is_missed_in_a_damaged_log(tmp_path: Path, damage: bytes) -> None:
+    """What cannot be read may have been the mark, in the middle as well as at the end."""
+    for after in (b"", encode_line(GuardLine("boot 1", 8))):
+        log = opened(tmp_path / "log", ahead(1), more=damage + after)
+        assert log.end_unsent("boot 1", 9) == 0
+        assert list(log.contents.unresolved) == [1]
+        log.close()
+
+
+def test_rotation_keeps_what_was_written_ahead(tmp_path: Path) -> None:
+    """A rewritten log tells the marked from the unmarked as the old one did."""
+    log = IntentLog(tmp_path / "log", rotate_bytes=10)
+    for line in (ahead(1), SendingLine(1, 7), ahead(2)):
+        log.append(line, durable=True)
+    assert log.rotate_if_large()
+    log.close()
+    again = IntentLog(tmp_path / "log")
+    assert again.contents.unresolved == {1: SentLine(intent(1), 7), 2: ahead(2)}
+    again.close()
