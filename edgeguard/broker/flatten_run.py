@@ -15,12 +15,14 @@ from edgeguard.broker.intents import (
 from edgeguard.broker.planner import Planner
 from edgeguard.broker.planner.model import Idle, Intent, Look, Observation, Observe, Send, Wait
 from edgeguard.broker.polling import Poller
-from edgeguard.broker.retcodes import Answer
+from edgeguard.broker.retcodes import Answer, Verdict
 from edgeguard.broker.rows import SendRow
 from edgeguard.broker.session import ReadError, TerminalSession
 from edgeguard.broker.telling import Flattening, Teller
 from edgeguard.clock import NS_PER_S, Clock
 
+UNMARKED: Final = Answer(Verdict.NOT_SENT, "UNMARKED", "the log took no mark that it is sent")
+"""What becomes of a request written ahead of its turn whose mark cannot be written."""
 SPEAK_S: Final = 1.0
 """Interval at which the planner may speak while an action is being carried out."""
 
@@ -52,6 +54,8 @@ class Runner:
         self._clock = clock
         self._boot = boot
         self._ahead: Intent | None = None
+        self._tried_ahead = 0
+        """The last number written ahead, or tried to: the file may hold it without its mark."""
         self._wake = asyncio.Event()
 
     # Commands.
@@ -187,7 +191,8 @@ class Runner:
     async def _send(self, send: Send) -> None:
         covering = self._covering(send.intent)
         wall = self._clock.wall_ns()
-        if not self._write_intent(send.intent, covering, wall):
+        is_written = self._write_intent(send.intent, covering, wall)
+        if not is_written:
             text = f"the intent log cannot be written ({self._log.fault}): a crash now loses count"
             self.teller.alarm(text, "INTENT_LOG")
         for flattening in covering:
@@ -195,16 +200,24 @@ class Runner:
             line = flattening.recorder.sent(send, wall)
             if first:
                 self.teller.tell("first_order", flattening, f"{line.kind} {line.symbol}", line)
+        if not is_written and send.intent.id == self._tried_ahead:
+            # A restart would read the missing mark as proof that this was never sent. So it is not:
+            # the next turn takes a number that the file cannot hold.
+            self._take_answer(send, UNMARKED, None)
+            return
         # The first thing to run once the request is on its way; it takes an fsync's time.
         loop = asyncio.get_running_loop()
         loop.call_soon(self._write_ahead)
         answer, row = await self.session.send(send.request)
+        self._take_answer(send, answer, row)
+        # People hear of it while the next request is on its way: that one must not wait for them.
+        loop.call_soon(self._tell_order, covering, send.intent.id, answer.name)
+
+    def _take_answer(self, send: Send, answer: Answer, row: SendRow | None) -> None:
         self._note_answer(send, answer, row)
         self.planner.answered(self._clock.boot_ns(), answer, row)
         # The end goes to the log and the record before the event that tells of the answer.
         self.teller.notes()
-        # People hear of it while the next request is on its way: that one must not wait for them.
-        loop.call_soon(self._tell_order, covering, send.intent.id, answer.name)
 
     def _write_intent(self, intent: Intent, covering: list[Flattening], wall_ns: int) -> bool:
         """Have an intent in the log and on disk; return whether it is.
@@ -228,6 +241,7 @@ class Runner:
         covering = self._covering(intent)
         run = covering[0].run if covering else ""
         line = SentLine(intent, self._clock.wall_ns(), run, self._boot)
+        self._tried_ahead = intent.id
         # Where this fails the intent is written anew in its turn, and people are told then.
         if self._log.append(line, durable=True):
             self._ahead = intent

@@ -9,6 +9,7 @@ from edgeguard.broker.paper import FaultPlan
 from edgeguard.broker.paper.presets import hedging, netting
 from edgeguard.broker.planner.model import Scope
 from tests.sim.flatten.campaign import one, seeds_to_find
+from tests.sim.flatten.plants import marks_fail
 from tests.sim.flatten.run import Result, simulate
 from tests.sim.flatten.scenario import NAMES, Mode, Scenario
 
@@ -58,6 +59,13 @@ def pendings(count: int) -> list[dict[str, Any]]:
 def test_a_seed_breaks_no_promise(seed: int) -> None:
     """P13 to P19 hold under the faults of the seed."""
     assert one(seed).violations == []
+
+
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
+def test_a_disk_that_takes_no_marks_breaks_no_promise(seed: int) -> None:
+    """P16 without the mark that tells a sent request from one written ahead."""
+    with marks_fail():
+        assert one(seed).violations == []
 
 
 def test_a_strangers_close_under_an_own_magic_is_not_counted() -> None:

@@ -14,7 +14,7 @@ from unittest import mock
 
 import msgspec
 
-from edgeguard.broker import intents, session
+from edgeguard.broker import flatten_run, intents, session
 from edgeguard.broker.planner import (
     ahead,
     core,
@@ -200,6 +200,30 @@ def prepared_is_sent_without_a_mark() -> Patch:
         return isinstance(line, intents.SendingLine) or old(self, line, durable=durable)
 
     return mock.patch.object(intents.IntentLog, "append", append)
+
+
+def marks_fail() -> Patch:
+    """No bug: a disk that takes no mark of what was written ahead."""
+    old = intents.IntentLog.append
+
+    def append(self: Any, line: Any, *, durable: bool) -> bool:
+        return not isinstance(line, intents.SendingLine) and old(self, line, durable=durable)
+
+    return mock.patch.object(intents.IntentLog, "append", append)
+
+
+@plant
+def prepared_is_sent_although_its_mark_failed() -> Patch:
+    """A failed mark is told of, and the request sent all the same under that number."""
+    forgets = property(lambda _self: 0, lambda _self, _number: None)
+    runner = mock.patch.object(flatten_run.Runner, "_tried_ahead", forgets, create=True)
+
+    @contextlib.contextmanager
+    def both() -> Generator[None]:
+        with marks_fail(), runner:
+            yield
+
+    return both()
 
 
 @plant
