@@ -440,9 +440,7 @@ class Lease:
         Raises:
             ValueError: there is no such trading state.
         """
-    def on_push(
-        self, now_ns: int, beat: tuple[int, int, str, bool, str, list[str]]
-    ) -> bool:
+    def on_push(self, now_ns: int, beat: tuple[int, int, str, bool, str, list[str]]) -> bool:
         """Take a state sent unasked, which closes alone; return whether it was news.
 
         Args:

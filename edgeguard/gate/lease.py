@@ -70,10 +70,9 @@ class Lease:
             Whether it was news: not older than what is known, not of a run that a later one has
             replaced, and not past its lease already.
         """
-        known = self._beat.epoch if self._beat is not None else -(2**63)
-        is_fenced = beat.epoch < self._newest()[0]
-        if is_fenced or (self._beat is not None and sent_ns <= self._sent_ns):
+        if self._is_old(sent_ns, beat):
             return False
+        known = self._beat.epoch if self._beat is not None else -(2**63)
         self._latched = [halt for halt in self._latched if halt not in beat.resumed]
         self._latch(beat)
         if now_ns - sent_ns >= self._lease_ns:
@@ -91,8 +90,7 @@ class Lease:
             self._good = 0
         self._beat = beat
         self._sent_ns = sent_ns
-        if self._told is not None and sent_ns > self._told.at_ns:
-            self._told = None
+        self._answer_told(sent_ns)
         if self._handshake_after_ns is None or sent_ns >= self._handshake_after_ns:
             self._good += 1
         if self._good >= GOOD_MIN:
@@ -139,6 +137,16 @@ class Lease:
 
     def _is_lost(self, now_ns: int) -> bool:
         return now_ns - self._sent_ns >= self._lease_ns
+
+    def _is_old(self, sent_ns: int, beat: Beat) -> bool:
+        """Return whether an echo is of a run that was replaced, or was asked for too early."""
+        is_fenced = beat.epoch < self._newest()[0]
+        return is_fenced or (self._beat is not None and sent_ns <= self._sent_ns)
+
+    def _answer_told(self, sent_ns: int) -> None:
+        """Let go of a push where an echo of a ping sent at `sent_ns` was asked for after it."""
+        if self._told is not None and sent_ns > self._told.at_ns:
+            self._told = None
 
     def _newest(self) -> tuple[int, int]:
         """Return run and number of the newest state that is known."""

@@ -37,6 +37,8 @@ class Actuators:
         self._publisher = publisher
         self.alarms: list[dict[str, object]] = []
         """The last alarms, oldest first, for status."""
+        self.on_told: Callable[[StateBeat, list[HaltEvent]], None] = lambda _beat, _told: None
+        """Called with an account's new state and the events that led to it."""
 
     def run(
         self,
@@ -68,7 +70,7 @@ class Actuators:
             else:
                 self.alarm(account.id, first, second)
         if told:
-            self.beat(account)
+            self.on_told(self.beat(account), told)
         for event in told:
             self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
 
