@@ -326,12 +326,7 @@ impl PyLease {
     }
 
     #[pyo3(name = "on_echo")]
-    fn py_on_echo(
-        &mut self,
-        sent_ns: i64,
-        now_ns: i64,
-        beat: BeatWords,
-    ) -> PyResult<bool> {
+    fn py_on_echo(&mut self, sent_ns: i64, now_ns: i64, beat: BeatWords) -> PyResult<bool> {
         Ok(self.inner.on_echo(sent_ns, now_ns, to_beat(beat)?))
     }
 

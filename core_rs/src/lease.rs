@@ -130,7 +130,10 @@ impl Lease {
     /// can close alone. Returns whether it was news: not older than what is known.
     pub fn on_push(&mut self, now_ns: i64, beat: &Beat) -> bool {
         let (epoch, state_seq) = (beat.epoch, beat.state_seq);
-        if self.newest().is_some_and(|known| (epoch, state_seq) < known) {
+        if self
+            .newest()
+            .is_some_and(|known| (epoch, state_seq) < known)
+        {
             return false;
         }
         self.latch(beat);

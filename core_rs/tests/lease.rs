@@ -207,7 +207,10 @@ fn push_never_opens() {
     assert!(lease.on_push(now, &paused(1)));
     assert!(lease.on_push(now, &resumed));
     assert_eq!(lease.check(now), Code::Paused);
-    assert!(!lease.on_push(now, &halted), "it is older than what is known");
+    assert!(
+        !lease.on_push(now, &halted),
+        "it is older than what is known"
+    );
     let (mut lease, now) = open();
     assert!(lease.on_push(now, &halted));
     assert!(lease.on_push(now, &resumed));
