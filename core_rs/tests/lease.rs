@@ -185,15 +185,19 @@ fn echo_under_way_does_not_reopen_what_a_push_closed() {
     assert!(!lease.is_told());
 }
 
-/// P4: a push never opens: not as the first word, not by saying ACTIVE, not by naming a resumed halt.
+/// P4: pushes alone open nothing, however often they say ACTIVE.
+#[test]
+fn push_is_no_first_word() {
+    let mut lease = Lease::new(LEASE_NS);
+    for step in 1..10 {
+        assert!(lease.on_push(step * 100 * MS, &beat(1, State::Active)));
+        assert_eq!(lease.check(step * 100 * MS), Code::Missing);
+    }
+}
+
+/// P1, P4: a push takes back neither what another has closed nor a halt, by naming it as resumed.
 #[test]
 fn push_never_opens() {
-    let mut fresh = Lease::new(LEASE_NS);
-    for step in 1..10 {
-        assert!(fresh.on_push(step * 100 * MS, &beat(1, State::Active)));
-        assert_eq!(fresh.check(step * 100 * MS), Code::Missing);
-    }
-    let (mut lease, now) = open();
     let halted = Beat {
         state_seq: 2,
         halt_id: "H1".to_owned(),
@@ -204,17 +208,16 @@ fn push_never_opens() {
         resumed: vec!["H1".to_owned()],
         ..beat(1, State::Active)
     };
-    assert!(lease.on_push(now, &paused(1)));
-    assert!(lease.on_push(now, &resumed));
-    assert_eq!(lease.check(now), Code::Paused);
-    assert!(
-        !lease.on_push(now, &halted),
-        "it is older than what is known"
-    );
-    let (mut lease, now) = open();
-    assert!(lease.on_push(now, &halted));
-    assert!(lease.on_push(now, &resumed));
-    assert_eq!(lease.check(now), Code::Halted);
+    for (first, code) in [(paused(1), Code::Paused), (halted, Code::Halted)] {
+        let (mut lease, now) = open();
+        assert!(lease.on_push(now, &first));
+        assert!(lease.on_push(now, &resumed));
+        assert_eq!(lease.check(now), code);
+        assert!(
+            !lease.on_push(now, &first),
+            "it is older than what is known"
+        );
+    }
 }
 
 /// P3: a push is no sign of life: the lease ends one lease after the ping of the last echo.

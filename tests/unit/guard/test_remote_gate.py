@@ -12,7 +12,7 @@ import zmq
 
 from edgeguard.codec.native import decode, encode
 from edgeguard.gate import Gate, Permit, Refusal
-from edgeguard.messages import Echo, HaltInfo, Ping, ScopeState, StateBeat
+from edgeguard.messages import Echo, HaltInfo, Ping, ScopeState, State, StateBeat
 from edgeguard.transport import make_context
 from tests.process.guard_rig import DEADLINE_S, until
 
@@ -95,6 +95,22 @@ def test_push_closes_and_an_echo_under_way_does_not_reopen(pair: Pair) -> None:
     pair.settle()
     assert pair.code() == "PAUSED"
     pair.reopen(msgspec.structs.replace(ACTIVE, state_seq=100))
+
+
+@pytest.mark.parametrize(
+    ("state", "pauses", "code"),
+    [("PAUSED", ("HOLE",), "HOLE"), ("STARTING", (), "STARTING"), ("ACTIVE", (), "OPEN")],
+)
+def test_push_is_judged_as_an_echo_would_be(
+    pair: Pair, state: State, pauses: tuple[str, ...], code: str
+) -> None:
+    """P2: a hole and a guard that stops close too, a state that is open does not."""
+    beat = msgspec.structs.replace(ACTIVE, state=state, pauses=pauses)
+    marker = (ScopeState("strategy:Z", "PAUSED"),)
+    pair.guard.push(msgspec.structs.replace(beat, scopes=marker))
+    expected = code if code != "OPEN" else "SCOPE"
+    until(lambda: pair.code("Z") == expected)
+    assert pair.code() == code
 
 
 def test_pushed_halt_latches(pair: Pair) -> None:
