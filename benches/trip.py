@@ -2,8 +2,9 @@
 
 One guard with N accounts and one halting tick for each. Beside it an engine with both gates asks as
 fast as it can, and notes when each refuses first. A *trip* is the time that the halt itself
-carries: when the guard took the tick. A remote gate hears of it with its next echo, so its bound is
-the ping's interval; a page is read at every check. The machine's load is printed, not judged.
+carries: when the guard took the tick. A page is read at every check; a remote gate is told by a
+push, and its thread waits for the interpreter's lock, which an engine that asks without a pause
+gives up every 5 ms. The machine's load is printed, not judged.
 """
 
 from __future__ import annotations

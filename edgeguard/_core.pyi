@@ -466,6 +466,18 @@ class Lease:
         Raises:
             ValueError: there is no such trading state.
         """
+    def on_push(self, now_ns: int, beat: tuple[int, int, str, bool, str, list[str]]) -> bool:
+        """Take a state sent unasked, which closes alone; return whether it was news.
+
+        Args:
+            now_ns: when it arrived.
+            beat: as in `on_echo`.
+
+        Raises:
+            ValueError: there is no such trading state.
+        """
+    def is_told(self) -> bool:
+        """Return whether a push stands: no echo that was asked for after it has arrived."""
     def check(self, now_ns: int) -> str:
         """Return the code, ``OPEN`` for a permit."""
     def latched(self) -> list[str]:

@@ -368,6 +368,20 @@ impl PyTradingState {
     }
 }
 
+/// `(epoch, state_seq, state, hole, halt_id, resumed)`.
+type BeatWords = (i64, i64, String, bool, String, Vec<String>);
+
+fn to_beat((epoch, state_seq, state, hole, halt_id, resumed): BeatWords) -> PyResult<Beat> {
+    Ok(Beat {
+        epoch,
+        state_seq,
+        state: to_state(&state)?,
+        hole,
+        halt_id,
+        resumed,
+    })
+}
+
 /// A remote gate's lease.
 #[pyclass(name = "Lease", module = "edgeguard._core")]
 #[derive(Debug)]
@@ -384,25 +398,19 @@ impl PyLease {
         }
     }
 
-    /// `beat` is `(epoch, state_seq, state, hole, halt_id, resumed)`.
     #[pyo3(name = "on_echo")]
-    fn py_on_echo(
-        &mut self,
-        sent_ns: i64,
-        now_ns: i64,
-        beat: (i64, i64, String, bool, String, Vec<String>),
-    ) -> PyResult<bool> {
-        let (epoch, state_seq, state, hole, halt_id, resumed) = beat;
-        let state = to_state(&state)?;
-        let beat = Beat {
-            epoch,
-            state_seq,
-            state,
-            hole,
-            halt_id,
-            resumed,
-        };
-        Ok(self.inner.on_echo(sent_ns, now_ns, beat))
+    fn py_on_echo(&mut self, sent_ns: i64, now_ns: i64, beat: BeatWords) -> PyResult<bool> {
+        Ok(self.inner.on_echo(sent_ns, now_ns, to_beat(beat)?))
+    }
+
+    #[pyo3(name = "on_push")]
+    fn py_on_push(&mut self, now_ns: i64, beat: BeatWords) -> PyResult<bool> {
+        Ok(self.inner.on_push(now_ns, &to_beat(beat)?))
+    }
+
+    #[pyo3(name = "is_told")]
+    const fn py_is_told(&self) -> bool {
+        self.inner.is_told()
     }
 
     #[pyo3(name = "check")]

@@ -52,6 +52,7 @@ class Gate:
         self._permit = Permit(account)
         self._broken = ""
         self._watchers: list[threading.Thread] = []
+        self._wakes: list[threading.Event] = []
         self._is_closed = threading.Event()
         self._native: Shortcut | None = None
         self._source: Source | None = self._attach(str(where), clock, keys, lease_s)
@@ -139,9 +140,12 @@ class Gate:
     ) -> None:
         """Call `listener` with the answer now and whenever its code changes, from a thread.
 
-        The answer is that of `check` with the same symbol and strategy. What the listener raises is
-        dropped: it is not part of the answer.
+        The answer is that of `check` with the same symbol and strategy, looked at every `poll_s`
+        seconds, and on an endpoint also at once when the guard has said something. What the
+        listener raises is dropped: it is not part of the answer.
         """
+        wake = threading.Event()
+        self._wakes.append(wake)
 
         def watch() -> None:
             last: str | None = None
@@ -151,7 +155,8 @@ class Gate:
                 if code != last:
                     last = code
                     _tell(listener, answer)
-                self._is_closed.wait(poll_s)
+                wake.wait(poll_s)
+                wake.clear()
 
         thread = threading.Thread(target=watch, name="edgeguard-gate-watch", daemon=True)
         self._watchers.append(thread)
@@ -160,6 +165,7 @@ class Gate:
     def close(self) -> None:
         """Let go of the page or the socket; every later check refuses."""
         self._is_closed.set()
+        self._wake()
         for watcher in self._watchers:
             if watcher is not threading.current_thread():
                 watcher.join()
@@ -186,6 +192,11 @@ class Gate:
         # `if gate:` would always be true and open risk without having asked.
         raise TypeError("ask gate.check(): a gate itself is neither open nor closed")
 
+    def _wake(self) -> None:
+        """Have every listener's thread look again at once."""
+        for wake in self._wakes:
+            wake.set()
+
     def _shorten(self) -> None:
         """Let `gate.check` and `gate.require` be the extension's own methods.
 
@@ -205,7 +216,14 @@ class Gate:
             if "://" in where:
                 from edgeguard.gate.remote import RemoteSource  # noqa: PLC0415  # zmq costs 50 ms
 
-                return RemoteSource(where, self.account, lease_s=lease_s, clock=clock, keys=keys)
+                return RemoteSource(
+                    where,
+                    self.account,
+                    lease_s=lease_s,
+                    clock=clock,
+                    keys=keys,
+                    on_word=self._wake,
+                )
             path = Path(where)
             if path.name != f"halt.{self.account}":
                 path /= f"halt.{self.account}"

@@ -1,10 +1,15 @@
-"""Answers from a guard on another host, by an echo lease over ZeroMQ."""
+"""Answers from a guard on another host, by an echo lease over ZeroMQ.
+
+Echoes of this gate's own pings alone open it and hold it open. What the guard pushes unasked, on
+the same connection, closes it at once.
+"""
 
 from __future__ import annotations
 
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 import zmq
@@ -27,7 +32,7 @@ ECHO_BYTES_MAX: Final = 65_536
 class RemoteSource:
     """One account's lease, kept by a thread that pings and listens."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options, by name
         self,
         endpoint: str,
         account: str,
@@ -35,8 +40,17 @@ class RemoteSource:
         lease_s: float = LEASE_S_DEFAULT,
         clock: Clock | None = None,
         keys: CurveKeys | None = None,
+        on_word: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect and start to ping.
+
+        Args:
+            endpoint: the guard's gate socket.
+            account: the account's id.
+            lease_s: how long an echo is trusted.
+            clock: stands in for the host's clocks.
+            keys: CURVE keys for a guard on another host.
+            on_word: called from the thread after each word of the guard that was news.
 
         Raises:
             ConfigError: the endpoint must not be used.
@@ -48,6 +62,10 @@ class RemoteSource:
         self._pending: OrderedDict[bytes, int] = OrderedDict()
         self._beat: StateBeat | None = None
         self._scopes_halted: set[str] = set()
+        self._scopes_told: set[str] = set()
+        """Scopes that a push has closed, until an echo answers that was asked for after it."""
+        self._told_why = ""
+        self._on_word = on_word
         self._is_closed = threading.Event()
         check_endpoint(endpoint, keys)
         self._context = make_context()
@@ -75,11 +93,12 @@ class RemoteSource:
         with self._lock:
             latched = self._lease.latched()
             beat = self._beat
+            told_why = self._told_why
         if code == "HALTED" and latched:
             return ", ".join(latched)
         if beat is None:
             return f"no echo for account {self._account} yet"
-        return beat.why if code in {"PAUSED", "STARTING", "HALTED"} else ""
+        return (told_why or beat.why) if code in {"PAUSED", "STARTING", "HALTED"} else ""
 
     def close(self) -> None:
         """Stop the thread and close the socket."""
@@ -114,41 +133,70 @@ class RemoteSource:
             except zmq.Again:
                 return
             try:
-                echo = decode(payload)
+                message = decode(payload)
             except MalformedError:
                 continue
-            if isinstance(echo, Echo) and echo.beat.account == self._account:
-                self._take(echo)
+            is_news = False
+            if isinstance(message, Echo) and message.beat.account == self._account:
+                is_news = self._take_echo(message)
+            elif isinstance(message, StateBeat) and message.account == self._account:
+                is_news = self._take_push(message)
+            if is_news:
+                self._on_word()
 
-    def _take(self, echo: Echo) -> None:
-        """Take an echo of a ping of ours; anything else was never asked for."""
-        sent_ns = self._pending.pop(echo.nonce, None)
-        if sent_ns is None or echo.gate_ns != sent_ns:
-            return
-        beat = echo.beat
-        words = Beat(
-            beat.epoch,
-            beat.state_seq,
-            beat.state,
-            "HOLE" in beat.pauses,
-            beat.halt.id if beat.halt is not None else "",
-            list(beat.resumed),
-        )
+    def _take_push(self, beat: StateBeat) -> bool:
+        """Take a state that the guard sent unasked: it closes, and opens nothing."""
         with self._lock:
-            if not self._lease.on_echo(sent_ns, self._clock.boot_ns(), words):
-                return
-            self._beat = beat
+            if not self._lease.on_push(self._clock.boot_ns(), _words_of(beat)):
+                return False
+            self._told_why = beat.why or self._told_why
             for item in beat.scopes:
                 if item.state == "HALTED":
                     self._scopes_halted.add(item.scope)
-                elif item.state == "ACTIVE":
+                if item.state != "ACTIVE":
+                    self._scopes_told.add(item.scope)
+            return True
+
+    def _take_echo(self, echo: Echo) -> bool:
+        """Take an echo of a ping of ours; any other was never asked for."""
+        sent_ns = self._pending.pop(echo.nonce, None)
+        if sent_ns is None or echo.gate_ns != sent_ns:
+            return False
+        beat = echo.beat
+        with self._lock:
+            if not self._lease.on_echo(sent_ns, self._clock.boot_ns(), _words_of(beat)):
+                return False
+            self._beat = beat
+            is_told = self._lease.is_told()
+            if not is_told:
+                self._told_why = ""
+                self._scopes_told.clear()
+            for item in beat.scopes:
+                if item.state == "HALTED":
+                    self._scopes_halted.add(item.scope)
+                elif item.state == "ACTIVE" and not is_told:
                     self._scopes_halted.discard(item.scope)
+            return True
 
     def _is_scope_closed(self, symbol: str | None, strategy: str | None) -> bool:
         """Judge scopes; one seen halted stays closed until the guard says it is active again."""
         wanted = {f"symbol:{symbol}", f"strategy:{strategy}"}
         states = {} if self._beat is None else {i.scope: i.state for i in self._beat.scopes}
         return any(
-            scope in self._scopes_halted or states.get(scope, "ACTIVE") != "ACTIVE"
+            scope in self._scopes_halted
+            or scope in self._scopes_told
+            or states.get(scope, "ACTIVE") != "ACTIVE"
             for scope in wanted
         )
+
+
+def _words_of(beat: StateBeat) -> Beat:
+    """Return what the lease judges of a state."""
+    return Beat(
+        beat.epoch,
+        beat.state_seq,
+        beat.state,
+        "HOLE" in beat.pauses,
+        beat.halt.id if beat.halt is not None else "",
+        list(beat.resumed),
+    )

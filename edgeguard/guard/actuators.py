@@ -40,6 +40,8 @@ class Actuators:
         self._publisher = publisher
         self.alarms: list[dict[str, object]] = []
         """The last alarms, oldest first, for status."""
+        self.on_told: Callable[[StateBeat, list[HaltEvent]], None] = lambda _beat, _told: None
+        """Called with an account's new state and the events that led to it."""
 
     def decide(self, account: GuardedAccount, decision: Decision, now: Now) -> None:
         """Carry out the engine's decision: page and event first.
@@ -82,10 +84,12 @@ class Actuators:
                 self._flatten(account, scope, first)
             else:
                 self.alarm(account.id, first, second)
-        if told:
-            self.beat(account)
-        for payload in told:
-            event = cast("HaltEvent", decode(payload))
+        if not told:
+            return
+        beat = self.beat(account)
+        events = [cast("HaltEvent", decode(payload)) for payload in told]
+        self.on_told(beat, events)
+        for event in events:
             self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
 
     def now(self) -> tuple[int, int]:

@@ -12,10 +12,9 @@ import zmq
 
 from edgeguard import halt_page
 from edgeguard.clock import NS_PER_MS
-from edgeguard.codec.native import decode, encode
+from edgeguard.codec.native import encode
 from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.config.paths import Paths
-from edgeguard.errors import MalformedError
 from edgeguard.guard.accounts import (
     ACCOUNT,
     STORAGE_GOOD,
@@ -28,6 +27,7 @@ from edgeguard.guard.baselines import Baselines, pairs_of
 from edgeguard.guard.brokers import BrokerLink
 from edgeguard.guard.control import Control
 from edgeguard.guard.first_day import FirstDay
+from edgeguard.guard.gates import Gates
 from edgeguard.guard.heart import Heart
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
@@ -35,11 +35,12 @@ from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.status import Status
 from edgeguard.guard.watch import ManualWatch
-from edgeguard.messages import FEED_BYTES_MAX, BrokerEvent, Echo, Ping
+from edgeguard.messages import FEED_BYTES_MAX, BrokerEvent
 from edgeguard.transport import (
     Doorman,
     Keyring,
     PumpSet,
+    Socket,
     make_context,
     publisher,
     puller,
@@ -106,8 +107,6 @@ class Guard:
         self._publisher = publisher(
             context, paths.halts_pub, bind=True, keys=ring.server(paths.halts_pub), door="halts"
         )
-        gates = paths.gate_router
-        self._gates = router(context, gates, keys=ring.server(gates), door="gate")
         feeds = paths.feeds_bind
         self._feeds = subscriber(
             context,
@@ -130,6 +129,10 @@ class Guard:
         self.heart.rescues = lambda: self._pumps.rescues
         self.heart.turns = lambda: self._pumps.turns
         self.heart.renew_page = self._renew_page
+        self._gates = Gates(
+            self._gate_socket(), parts, self._actuators.state_beat, self.heart.may_open
+        )
+        self._actuators.on_told = self._gates.on_told
         self._first_day = FirstDay(parts, self._pipeline)
         lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
         refusals = Refusals(parts.storage, parts.clock, self._doorman)
@@ -141,6 +144,10 @@ class Guard:
         self._watch.halt = self._control.halt
         parts.latcher.on_durable = self._on_durable
 
+    def _gate_socket(self) -> Socket:
+        endpoint = self._paths.gate_router
+        return router(self._context, endpoint, keys=self._ring.server(endpoint), door="gate")
+
     def begin(self) -> None:
         """Start draining and writing, mark the run, and do what the start found to be done."""
         self._storage.start(self._on_copy)
@@ -151,7 +158,7 @@ class Guard:
         self._restored = []
         self._parts.latcher.persist()
         self._storage.append("start", {"epoch": self._parts.epoch, "faults": self._storage.faults})
-        self._pumps.add(self._gates, self._on_ping)
+        self._gates.start(self._pumps)
         self._pumps.add_feed(self._feeds, self._pipeline.on_payloads)
         self._connect_feeds()
         for broker in self._parts.brokers.values():
@@ -215,6 +222,7 @@ class Guard:
                 beat = msgspec.structs.replace(beat, state="STARTING")
                 topic = f"state.{account.id}".encode()
                 self._publisher.send_multipart((topic, encode(beat)), zmq.DONTWAIT)
+                self._gates.end(beat)
         self.save_references()
         self.baselines.save_at_end()
 
@@ -261,25 +269,6 @@ class Guard:
                 topics = tuple(name.encode() for name in names)
                 socket = subscriber(self._context, feed.endpoint, bind=False, topics=topics)
                 self._pumps.add(socket, self._pipeline.foreign(feed))
-
-    def _on_ping(self, frames: list[bytes]) -> None:
-        """Echo a remote gate's ping with the full state, while heartbeats are earned."""
-        now = self._parts.now()
-        try:
-            ping = decode(frames[-1])
-        except MalformedError:
-            return
-        account = self._accounts.get(ping.account) if isinstance(ping, Ping) else None
-        if not isinstance(ping, Ping) or account is None:
-            return
-        if not self.heart.may_open(account, now[1]):
-            return
-        beat = self._actuators.state_beat(account)
-        echo = Echo(ping.nonce[:64], ping.gate_ns, beat)
-        try:
-            self._gates.send_multipart((frames[0], encode(echo)), zmq.DONTWAIT)
-        except zmq.ZMQError:
-            return
 
     def _on_broker(self, name: str, event: BrokerEvent) -> None:
         """Take a broker's word on a flatten, and pass on what people must know."""

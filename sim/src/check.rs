@@ -39,6 +39,8 @@ pub struct Check {
     pub found: Option<Violation>,
     last_beat_at: i64,
     last_echo_at: i64,
+    /// True time at which the guard sent the last push of a closed account that reached the gate.
+    last_push_at: i64,
     /// True time since which each gate is open without a break.
     pub open_since: [Option<i64>; 2],
     pub slowest_close: i64,
@@ -219,6 +221,10 @@ impl Check {
         self.last_echo_at = self.last_echo_at.max(sent_at);
     }
 
+    pub fn pushed(&mut self, sent_at: i64) {
+        self.last_push_at = self.last_push_at.max(sent_at);
+    }
+
     /// A gate said that risk may be opened.
     pub(super) fn judge_open(&mut self, side: Side, at: i64) {
         let since = *self.open_since[side as usize].get_or_insert(at);
@@ -255,6 +261,10 @@ impl Check {
                 let text = format!("{side:?} gate open {} ms {what}", age / MS);
                 self.violate(promise, at, text);
             }
+        }
+        if side == Side::Remote && self.last_push_at > self.last_echo_at {
+            let text = "remote gate open and its newest word is a push that closes".to_owned();
+            self.violate("P2", at, text);
         }
         if side == Side::Remote && !self.gate_halts.is_subset(&self.resumed) {
             let text = "remote gate open and a halt that it saw was never resumed".to_owned();

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use edgeguard_core::lease::{Beat, Lease};
 use edgeguard_core::page::{Code, Latch, judge};
+use edgeguard_core::trading_state::State;
 
 use crate::faults::Fault;
 use crate::memory_page::PageRef;
-use crate::network::{Echo, Link, Packet};
+use crate::network::{Echo, Link, Packet, Push, Word};
 use crate::plants::Plant;
 use crate::world::{Event, LEASE_NS, MS, World};
 
@@ -71,8 +72,8 @@ pub struct Gates {
     pub remote: RemoteGate,
     pub lives: [u32; 2],
     pub stopped_until: [i64; 2],
-    /// Echoes that came while the remote gate was stopped.
-    waiting: Vec<Echo>,
+    /// What came while the remote gate was stopped.
+    waiting: Vec<Word>,
 }
 
 impl World {
@@ -125,7 +126,7 @@ impl World {
         self.at(CHECK_NS, Event::Check(side, life));
         // A gate that was stopped may be asked before or after it reads what waits for it.
         if side == Side::Remote && (self.gates.waiting.is_empty() || self.rng.chance(500)) {
-            self.drain_echoes();
+            self.drain_words();
         }
         self.ask(side);
     }
@@ -180,21 +181,50 @@ impl World {
         );
     }
 
-    /// An echo arrives at the remote gate's host.
-    pub fn on_echo(&mut self, echo: Echo) {
-        if self.gates.stopped_until[1] > self.t {
-            self.gates.waiting.push(echo);
-            return;
+    /// An echo or a push arrives at the remote gate's host.
+    pub fn on_word(&mut self, word: Word) {
+        self.gates.waiting.push(word);
+        if self.gates.stopped_until[1] <= self.t {
+            self.drain_words();
         }
-        self.drain_echoes();
-        self.take_echo(&echo);
-        self.ask(Side::Remote);
     }
 
-    fn drain_echoes(&mut self) {
-        for echo in std::mem::take(&mut self.gates.waiting) {
-            self.take_echo(&echo);
+    fn drain_words(&mut self) {
+        for word in std::mem::take(&mut self.gates.waiting) {
+            match word {
+                Word::Echo(echo) => self.take_echo(&echo),
+                Word::Push(push) => self.take_push(&push),
+            }
             self.ask(Side::Remote);
+        }
+    }
+
+    fn take_push(&mut self, push: &Push) {
+        if push.life != self.gates.lives[1] {
+            return;
+        }
+        let mut at = self.gate_clock(Side::Remote);
+        let mut beat = (*push.beat).clone();
+        let (is_halted, is_open) = (
+            beat.state == State::Halted,
+            beat.state == State::Active && !beat.hole,
+        );
+        if !is_open {
+            self.check.pushed(push.sent_at);
+        }
+        let gate = &mut self.gates.remote;
+        gate.epoch = gate.epoch.max(beat.epoch);
+        let lease = &mut gate.lease;
+        match self.plant {
+            Some(Plant::PushRenews) => {
+                lease.on_echo(at, at, beat.clone());
+            }
+            Some(Plant::OldEchoReopens) => at -= LEASE_NS,
+            Some(Plant::PushForgotten) if is_halted => beat.state = State::Paused,
+            _ => {}
+        }
+        if lease.on_push(at, &beat) && is_halted {
+            self.check.latched(push.life, vec![beat.halt_id]);
         }
     }
 
@@ -245,6 +275,6 @@ impl World {
             beat,
             sent_at: self.t,
         };
-        self.send(Link::GuardToGate, Event::ToGate(echo));
+        self.send(Link::GuardToGate, Event::ToGate(Word::Echo(echo)));
     }
 }

@@ -80,6 +80,22 @@ pub struct Echo {
     pub sent_at: i64,
 }
 
+/// A state on its way to the remote gate that it has not asked for.
+#[derive(Clone, Debug)]
+pub struct Push {
+    pub life: u32,
+    pub beat: Rc<Beat>,
+    /// True time at which the guard sent it.
+    pub sent_at: i64,
+}
+
+/// What reaches the remote gate.
+#[derive(Clone, Debug)]
+pub enum Word {
+    Echo(Echo),
+    Push(Push),
+}
+
 /// The links; each can be cut alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
@@ -96,6 +112,9 @@ impl World {
             let fault = match link {
                 Link::Broker => Fault::BrokerPartition,
                 Link::GuardToGate if self.cut_until[Link::GateToGuard as usize] <= self.t => {
+                    Fault::OneWay
+                }
+                Link::GateToGuard if self.cut_until[Link::GuardToGate as usize] <= self.t => {
                     Fault::OneWay
                 }
                 _ => Fault::GatePartition,

@@ -14,7 +14,7 @@ use crate::faults::{Fault, Plan};
 use crate::gates::{Gates, Side};
 use crate::guard::{Guard, Timer};
 use crate::memory_page::PageRef;
-use crate::network::{Echo, Order, Packet};
+use crate::network::{Order, Packet, Word};
 use crate::operator::Operator;
 use crate::plants::Plant;
 use crate::rng::Rng;
@@ -35,7 +35,7 @@ const CALM_NS: i64 = 16 * SECOND;
 pub enum Event {
     Check(Side, u32),
     Ping(u32),
-    ToGate(Echo),
+    ToGate(Word),
     ToGuard(Packet),
     ToBroker(Order),
     Timer(u32, Timer),
@@ -291,7 +291,7 @@ impl World {
         match event {
             Event::Check(side, life) => self.on_check(side, life),
             Event::Ping(life) => self.on_ping_due(life),
-            Event::ToGate(echo) => self.on_echo(echo),
+            Event::ToGate(word) => self.on_word(word),
             Event::ToGuard(packet) => self.guard_hears(packet),
             Event::ToBroker(order) => self.broker_hears(order),
             Event::Timer(pid, timer) => self.guard_timer(pid, timer),

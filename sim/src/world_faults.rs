@@ -39,7 +39,13 @@ impl World {
                 self.cut(Link::GateToGuard, ns);
                 self.cut(Link::GuardToGate, ns);
             }
-            Fault::OneWay => self.cut(Link::GuardToGate, ns),
+            Fault::OneWay => {
+                let is_deaf = self.rng.chance(500);
+                self.cut(
+                    [Link::GuardToGate, Link::GateToGuard][usize::from(is_deaf)],
+                    ns,
+                );
+            }
             Fault::BrokerPartition => self.cut(Link::Broker, ns),
             Fault::LateBroker => {
                 let late = self.rng.range(1, 10) * SECOND;

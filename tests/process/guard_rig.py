@@ -33,10 +33,12 @@ from edgeguard.config.model import (
 )
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit, Refusal
+from edgeguard.gate.remote import RemoteSource
 from edgeguard.messages import (
     AccountSnapshot,
     BrokerCommand,
     BrokerEvent,
+    Echo,
     HaltEvent,
     MarketMessage,
     Position,
@@ -257,6 +259,11 @@ class GuardProcess:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             self.wait()
+
+
+def take_no_echo(_source: RemoteSource, _echo: Echo) -> bool:
+    """Stand in for a remote gate's taking of echoes: from then on it has pushes alone."""
+    return False
 
 
 class World:

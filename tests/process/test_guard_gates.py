@@ -14,7 +14,16 @@ import pytest
 
 from edgeguard.clock import NS_PER_S
 from edgeguard.gate import Gate, GateClosedError, Permit, Refusal
-from tests.process.guard_rig import CLOCK, DEADLINE_S, ROOT, make_config, running, until
+from edgeguard.gate.remote import RemoteSource
+from tests.process.guard_rig import (
+    CLOCK,
+    DEADLINE_S,
+    ROOT,
+    make_config,
+    running,
+    take_no_echo,
+    until,
+)
 
 
 def code(gate: Gate) -> str:
@@ -53,6 +62,41 @@ def test_remote_gate_is_closed_without_a_guard_and_for_other_accounts(tmp_path: 
         with Gate(world.paths.gate_router, "A") as gate:
             until(lambda: code(gate) == "OPEN")
         assert code(other) == "MISSING"
+
+
+def test_remote_gate_is_closed_by_a_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P2: pause, halt of a strategy, halt and clean stop close a gate that takes no echo any more.
+
+    Its lease is far from over, so nothing but what the guard sends unasked can have closed it.
+    """
+    with (
+        running(make_config(tmp_path)) as world,
+        Gate(world.paths.gate_router, "A", lease_s=600.0) as gate,
+    ):
+        until(lambda: code(gate) == "OPEN")
+        with monkeypatch.context() as deaf:
+            deaf.setattr(RemoteSource, "_take_echo", take_no_echo)
+            world.command("halt", scope="strategy:X")
+            until(lambda: not gate.check(strategy="X"))
+            assert code(gate) == "OPEN"
+            world.command("pause")
+            until(lambda: code(gate) == "PAUSED")
+            world.command("resume", pause="1")
+            world.until_open()
+            assert code(gate) == "PAUSED", "no push opens"
+        until(lambda: code(gate) == "OPEN")
+        with monkeypatch.context() as deaf:
+            deaf.setattr(RemoteSource, "_take_echo", take_no_echo)
+            world.guard.kill(signal.SIGTERM)
+            until(lambda: code(gate) == "STARTING")
+            world.start()
+            world.until_open()
+        until(lambda: code(gate) == "OPEN")
+        with monkeypatch.context() as deaf:
+            deaf.setattr(RemoteSource, "_take_echo", take_no_echo)
+            world.command("halt", timeout="5")
+            until(lambda: code(gate) == "HALTED")
+            assert world.halt_id() in str(gate.check())
 
 
 SLEEPER = """

@@ -21,11 +21,20 @@ import zmq
 from edgeguard.codec.native import decode, encode
 from edgeguard.config.model import KeysConfig, PeerConfig, PeerRight
 from edgeguard.gate import Gate, Permit
+from edgeguard.gate.remote import RemoteSource
 from edgeguard.messages import Command, Heartbeat, Ping, Reply, StateBeat
 from edgeguard.reporter import Reporter
 from edgeguard.transport import Client, CurveKeys, dealer, make_context, publisher, subscriber
 from edgeguard.transport.keys import key_path, new_pair, write_key
-from tests.process.guard_rig import CLOCK, DEADLINE_S, ROOT, World, make_config, until
+from tests.process.guard_rig import (
+    CLOCK,
+    DEADLINE_S,
+    ROOT,
+    World,
+    make_config,
+    take_no_echo,
+    until,
+)
 
 RIGHTS: dict[str, tuple[PeerRight, ...]] = {
     "reader": ("read",),
@@ -220,6 +229,27 @@ def test_remote_gate_opens_with_its_key_alone(world: KeyedWorld) -> None:
         until(lambda: isinstance(known.check(), Permit), lambda: str(known.check()))
         assert not unknown.check()
         assert not keyless.check()
+
+
+def test_remote_gate_is_told_over_its_own_connection_alone(
+    world: KeyedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2, P21, A-GATE-4: a push reaches a gate that has its key, and nobody else."""
+    context = make_context()
+    plain = context.socket(zmq.DEALER)
+    plain.connect(world.paths.gate_router)
+    plain.send(encode(Ping("A", b"n", 1)))
+    with Gate(world.paths.gate_router, "A", keys=world.keys_of("engine"), lease_s=600.0) as gate:
+        until(lambda: isinstance(gate.check(), Permit), lambda: str(gate.check()))
+        with monkeypatch.context() as deaf:
+            deaf.setattr(RemoteSource, "_take_echo", take_no_echo)
+            world.tell(world.keys_of("boss"), "pause")
+            until(lambda: "PAUSED" in str(gate.check()), lambda: str(gate.check()))
+        assert world.tell(world.keys_of("boss"), "resume", pause="1")[-1].text == "pauses ended"
+        until(lambda: isinstance(gate.check(), Permit), lambda: str(gate.check()))
+    until(lambda: isinstance(world.gate.check(), Permit), lambda: str(world.gate.check()))
+    assert hear(plain, SILENCE_S) is None
+    context.destroy(linger=0)
 
 
 def test_halts_are_told_to_readers_alone(world: KeyedWorld) -> None:

@@ -29,6 +29,7 @@ from edgeguard.guard import assembly, baselines
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.brokers import BrokerLink
 from edgeguard.guard.control import Control
+from edgeguard.guard.gates import Gates
 from edgeguard.guard.guard import Guard
 from edgeguard.guard.heart import Heart
 from edgeguard.guard.latching import Latcher
@@ -60,7 +61,8 @@ CALLBACKS: list[tuple[type, str]] = [
     (Pipeline, "advance"),
     (Control, "_on_frames"),
     (Control, "tick"),
-    (Guard, "_on_ping"),
+    (Gates, "_on_ping"),
+    (Gates, "on_told"),
     (Guard, "_on_broker"),
     (Guard, "_settle"),
     (Guard, "_on_durable"),

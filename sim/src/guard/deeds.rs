@@ -6,6 +6,7 @@ use edgeguard_core::page::{Words as _, word};
 use edgeguard_core::start::{LatchHalt, LatchPause, LatchRecord};
 use edgeguard_core::trading_state::{ACCOUNT, Action, Halt, Now, Pause, State, TradingState};
 
+use super::pushes::is_closing;
 use super::{Guard, Killed, Turn};
 use crate::faults::Fault;
 use crate::network::{Link, Order};
@@ -26,6 +27,7 @@ impl World {
     }
 
     pub(super) fn act(&mut self, guard: &mut Guard, actions: Vec<Action>) -> Turn {
+        let is_closing = is_closing(&actions);
         for action in actions {
             self.micro()?;
             self.tell(|| format!("guard {} {action:?}", guard.pid));
@@ -38,6 +40,10 @@ impl World {
                 Action::Publish { .. } | Action::Alarm { .. } => {}
             }
             self.check.acted();
+        }
+        if is_closing {
+            self.micro()?;
+            self.push(guard);
         }
         Ok(())
     }

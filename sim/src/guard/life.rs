@@ -137,6 +137,7 @@ impl World {
                     ..guard.trading.word()
                 };
                 guard.page.set_state(word, "");
+                world.push_end(guard);
             }
             world.micro()?;
             if let Some(pending) = guard.pending.take() {

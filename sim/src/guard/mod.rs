@@ -4,11 +4,12 @@ mod deeds;
 mod life;
 mod lifting;
 mod market;
+mod pushes;
 mod start;
 mod store;
 mod turns;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use edgeguard_core::engine::Engine;
@@ -94,6 +95,8 @@ pub struct Guard {
     /// True time of the end of the last stop of a lease or more.
     pub away_at: i64,
     inbox: Vec<Packet>,
+    /// When each life of the remote gate pinged last, boot ns.
+    asked: BTreeMap<u32, i64>,
     due: Vec<Timer>,
     days: BTreeSet<i64>,
     is_rebased: bool,

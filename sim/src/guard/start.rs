@@ -196,6 +196,7 @@ impl World {
             stopped_at: 0,
             away_at: 0,
             inbox: Vec::new(),
+            asked: BTreeMap::new(),
             due: Vec::new(),
             days: BTreeSet::new(),
             is_rebased: self.was_rebased,

@@ -118,6 +118,7 @@ impl World {
         self.micro()?;
         match packet {
             Packet::Ping { nonce, life } => {
+                guard.asked.insert(life, self.now().boot_ns);
                 if self.is_earned(guard) {
                     let shown = guard.shown.clone().filter(|_| guard.waits_durable);
                     self.judge_word(guard);
@@ -262,6 +263,7 @@ impl World {
 
     fn second(&mut self, guard: &mut Guard) -> Turn {
         let actions: Vec<Deed> = guard.trading.tick(self.now());
-        self.act(guard, actions)
+        self.act(guard, actions)?;
+        self.flap_scope(guard)
     }
 }
