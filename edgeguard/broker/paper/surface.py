@@ -11,7 +11,7 @@ import msgspec
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.answer import Request
-from edgeguard.broker.paper.bars import TickHistory, bars, ticks_from, ticks_range
+from edgeguard.broker.paper.bars import TIMEFRAMES, TickHistory, bars, ticks_from, ticks_range
 from edgeguard.broker.paper.errors import text_of
 from edgeguard.broker.paper.margin import account_figures, trade_margin
 from edgeguard.broker.paper.profit import calc_profit
@@ -298,18 +298,28 @@ def order_calc_profit(desk: Desk, args: Args) -> Reply:
 
 
 def copy_rates(desk: Desk, args: Args) -> Reply:
-    """Return bar rows; args are mode, symbol, timeframe and the mode's two bounds."""
+    """Return bar rows; args are mode, symbol, timeframe and the mode's two bounds.
+
+    A timeframe that is no constant and a count of nothing are invalid parameters.
+    """
     mode, name, timeframe, first, second = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
+    if timeframe not in TIMEFRAMES or (mode != "range" and second == 0):
+        return failed(c.RES_E_INVALID_PARAMS)
     return Reply(value=bars(desk.history, mode, name, timeframe, (first, second)))
 
 
 def copy_ticks(desk: Desk, args: Args) -> Reply:
-    """Return tick rows; args are mode, symbol, the mode's two bounds and the flags."""
-    mode, name, first, second, _flags = args
+    """Return tick rows; args are mode, symbol, the mode's two bounds and a COPY_TICKS_ value."""
+    mode, name, first, second, flags = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
+    if mode == "from" and second == 0:
+        return failed(c.RES_E_INVALID_PARAMS)
+    if flags == c.COPY_TICKS_TRADE:
+        # The simulated symbols have quotes alone: no tick changes a last price or a volume.
+        return Reply(value=[])
     found = ticks_from if mode == "from" else ticks_range
     return Reply(value=found(desk.history, name, first, second))
 
