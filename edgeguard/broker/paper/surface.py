@@ -305,7 +305,8 @@ def copy_rates(desk: Desk, args: Args) -> Reply:
     mode, name, timeframe, first, second = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
-    if timeframe not in TIMEFRAMES or (mode != "range" and second == 0):
+    good_bounds = mode == "range" or (second > 0 and (mode == "from" or first >= 0))
+    if timeframe not in TIMEFRAMES or not good_bounds:
         return failed(c.RES_E_INVALID_PARAMS)
     return Reply(value=bars(desk.history, mode, name, timeframe, (first, second)))
 
@@ -315,7 +316,7 @@ def copy_ticks(desk: Desk, args: Args) -> Reply:
     mode, name, first, second, flags = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
-    if mode == "from" and second == 0:
+    if mode == "from" and second <= 0:
         return failed(c.RES_E_INVALID_PARAMS)
     if flags == c.COPY_TICKS_TRADE:
         # The simulated symbols have quotes alone: no tick changes a last price or a volume.

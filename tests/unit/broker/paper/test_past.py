@@ -1,6 +1,7 @@
 """The made-up past: bars and ticks from before the start, which public clients expect to find."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -133,11 +134,33 @@ def test_a_count_of_nothing_is_refused() -> None:
     mt5 = terminal()
     for call, args in (
         (mt5.copy_rates_from_pos, ("EURUSD", c.TIMEFRAME_M1, 0, 0)),
+        (mt5.copy_rates_from_pos, ("EURUSD", c.TIMEFRAME_M1, 0, -5)),
+        (mt5.copy_rates_from_pos, ("EURUSD", c.TIMEFRAME_M1, -1, 5)),
         (mt5.copy_rates_from, ("EURUSD", c.TIMEFRAME_M1, WALL_S, 0)),
         (mt5.copy_ticks_from, ("EURUSD", 0, 0, c.COPY_TICKS_ALL)),
     ):
         assert call(*args) is None
         assert mt5.last_error() == (-2, "Terminal: Invalid params")
+
+
+def test_numbers_of_other_libraries_pass_where_the_extension_takes_them() -> None:
+    """Formats i and d take what has __index__ or __float__; floats and big ints are no count."""
+    numpy = pytest.importorskip("numpy")
+    mt5 = terminal()
+    count, frame = numpy.int64(3), numpy.int32(c.TIMEFRAME_H1)
+    assert len(mt5.copy_rates_from_pos("EURUSD", frame, numpy.uint8(0), count)) == 3
+    assert len(mt5.copy_ticks_from("EURUSD", 0, count, c.COPY_TICKS_ALL)) == 3
+    plain = mt5.order_calc_profit(0, "EURUSD", 1.0, 1.1, 1.2)
+    mixed = (Decimal(1), numpy.float32(1.1), numpy.float64(1.2))
+    assert mt5.order_calc_profit(0, "EURUSD", *mixed) == pytest.approx(plain, rel=1e-5)
+    for call, args in (
+        (mt5.copy_rates_from_pos, ("EURUSD", c.TIMEFRAME_M1, 0, 3.0)),
+        (mt5.copy_rates_from_pos, ("EURUSD", c.TIMEFRAME_M1, 0, 1 << 31)),
+        (mt5.order_calc_margin, (numpy.int64(0), "EURUSD", 1.0, 1.1)),
+        (mt5.order_calc_margin, (0, "EURUSD", "1.0", 1.1)),
+    ):
+        assert call(*args) is None
+        assert mt5.last_error() == (-2, "Invalid arguments")
 
 
 def test_weeks_start_on_sunday_and_months_on_their_first() -> None:

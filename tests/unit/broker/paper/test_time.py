@@ -158,6 +158,8 @@ def test_history_refuses_bad_arguments(hedging: Bench) -> None:
         assert get(*args, **named) is None
         assert hedging.mt5.last_error() == (-2, text)
     assert hedging.mt5.history_orders_total(1) is None
+    assert get(date_from=0, date_to=1) is None
+    assert hedging.mt5.last_error() == (-2, "Invalid arguments")
 
 
 def test_bars_and_ticks_come_from_what_was_seen() -> None:
