@@ -4,15 +4,13 @@ Each function returns what the next step needs or raises RefusalError with the r
 the vendor's list. The order in which they are asked is that of market.py and pendings.py.
 """
 
-import math
-
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper import unexported as u
 from edgeguard.broker.paper.answer import RefusalError, Request
 from edgeguard.broker.paper.profit import close_price
 from edgeguard.broker.paper.spec import SymbolSpec
 from edgeguard.broker.paper.state import Order, Position
-from edgeguard.broker.paper.units import NS_PER_S, to_points, to_units
+from edgeguard.broker.paper.units import NS_PER_S, is_measurable, to_points, to_units
 from edgeguard.broker.paper.venue import Venue
 
 _SIDES = (c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL)
@@ -54,9 +52,9 @@ def request_rate(venue: Venue) -> None:
 
 
 def finite(request: Request) -> None:
-    """Refuse infinite and undefined numbers, which the client's type check lets through."""
+    """Refuse numbers that are none or beyond all measure: the client's type check lets them by."""
     numbers = (request.volume, request.price, request.stoplimit, request.sl, request.tp)
-    if not all(math.isfinite(number) for number in numbers):
+    if not all(is_measurable(number) for number in numbers):
         raise RefusalError(c.TRADE_RETCODE_INVALID)
 
 

@@ -28,7 +28,7 @@ from edgeguard.broker.paper.rows import (
 from edgeguard.broker.paper.spec import SymbolSpec
 from edgeguard.broker.paper.state import Deal, Order
 from edgeguard.broker.paper.trade import check
-from edgeguard.broker.paper.units import MS_PER_S, to_units
+from edgeguard.broker.paper.units import MS_PER_S, is_measurable, to_units
 from edgeguard.broker.paper.venue import Venue
 from edgeguard.broker.paper.views import Listing
 
@@ -281,7 +281,7 @@ def order_calc_margin(desk: Desk, args: Args) -> Reply:
     """Return the margin of a trade in account currency."""
     action, name, lots, price = args
     spec = _traded(desk, action, name)
-    if spec is None:
+    if spec is None or not (is_measurable(lots) and is_measurable(price)):
         return failed(c.RES_E_INVALID_PARAMS)
     amount = trade_margin(desk.venue, spec, action, to_units(lots), price)
     return failed(c.RES_E_FAIL) if amount is None else Reply(value=desk.venue.money(amount))
@@ -291,7 +291,7 @@ def order_calc_profit(desk: Desk, args: Args) -> Reply:
     """Return the profit of a trade in account currency."""
     action, name, lots, opened, closed = args
     spec = _traded(desk, action, name)
-    if spec is None:
+    if spec is None or not all(is_measurable(number) for number in (lots, opened, closed)):
         return failed(c.RES_E_INVALID_PARAMS)
     amount = calc_profit(desk.venue, spec, action, lots, (opened, closed))
     return failed(c.RES_E_FAIL) if amount is None else Reply(value=amount)

@@ -384,3 +384,17 @@ def test_the_raw_order_is_there_for_those_who_import_it(
     (held,) = hedging.positions()
     assert raw(c.ORDER_TYPE_BUY, "EURUSD", 0.2, 1.5, ticket=held.ticket).retcode == 10009
     assert hedging.positions() == ()
+
+
+@pytest.mark.parametrize("field", ["volume", "price", "sl", "tp", "stoplimit"])
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, float("inf"), float("nan"), 1e15])
+def test_numbers_beyond_all_measure_are_refused_by_the_server(
+    hedging: Bench, field: str, value: float
+) -> None:
+    """They are floats, so they are sent; no arithmetic of the server breaks on them."""
+    for action in (c.TRADE_ACTION_DEAL, c.TRADE_ACTION_PENDING, c.TRADE_ACTION_SLTP):
+        result = hedging.send(**{**GOOD, "action": action, field: value})
+        assert result.retcode == c.TRADE_RETCODE_INVALID
+    assert hedging.mt5.order_calc_margin(0, "EURUSD", value, 1.1) is None
+    assert hedging.mt5.order_calc_profit(0, "EURUSD", 1.0, value, 1.1) is None
+    assert hedging.mt5.last_error()[0] == -2
