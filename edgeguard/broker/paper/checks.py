@@ -4,6 +4,8 @@ Each function returns what the next step needs or raises RefusalError with the r
 the vendor's list. The order in which they are asked is that of market.py and pendings.py.
 """
 
+import msgspec
+
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper import unexported as u
 from edgeguard.broker.paper.answer import RefusalError, Request
@@ -67,7 +69,8 @@ def symbol(venue: Venue, name: str) -> SymbolSpec:
         raise RefusalError(c.TRADE_RETCODE_ONLY_REAL)
     if spec.trade_mode == c.SYMBOL_TRADE_MODE_DISABLED:
         raise RefusalError(c.TRADE_RETCODE_TRADE_DISABLED)
-    return spec
+    level = venue.stops_level(spec)
+    return spec if level == spec.stops_level else msgspec.structs.replace(spec, stops_level=level)
 
 
 def market_type(spec: SymbolSpec, request: Request) -> None:
@@ -268,7 +271,7 @@ def order_frozen(venue: Venue, spec: SymbolSpec, order: Order) -> None:
 
 def fifo(venue: Venue, first: Position, second: Position | None = None) -> None:
     """Refuse to close anything but the oldest position of its symbol on a FIFO account."""
-    if not venue.spec.account.fifo_close:
+    if not venue.closes_oldest_first:
         return
     oldest = min(venue.positions_on(first.symbol), key=lambda entry: (entry.time_msc, entry.ticket))
     if oldest.ticket not in (first.ticket, 0 if second is None else second.ticket):

@@ -145,7 +145,8 @@ class PaperServer:
         """
         self.advance(now_ns)
         taken = take_tick(self.venue, symbol, bid, ask, source_ns)
-        if taken and not self.venue.switches.quotes_off:
+        switches = self.venue.switches
+        if taken and not (switches.quotes_off or switches.ticks_stopped):
             quote = self.venue.quote(symbol)
             digits = self.venue.by_name[symbol].digits
             self.history.add(symbol, quote.time_msc, quote.bid, quote.ask, digits)
