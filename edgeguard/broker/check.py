@@ -10,10 +10,12 @@ import msgspec
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.units import to_units
 from edgeguard.broker.planner.model import Identity, Intent, Observation
-from edgeguard.broker.planner.requests import RETURN_FIRST, Request, close_request
+from edgeguard.broker.planner.requests import PRICED, RETURN_FIRST, Request, close_request
 from edgeguard.broker.planner.state import Market
-from edgeguard.broker.rows import PositionRow, SymbolRow, TickRow
+from edgeguard.broker.publisher import TRADE_MODES
+from edgeguard.broker.rows import PositionRow, SymbolRow, TerminalRow, TickRow
 from edgeguard.broker.session import ReadError, TerminalSession
+from edgeguard.broker.values import plain_text
 
 CHECK_DONE: Final = frozenset({0, c.TRADE_RETCODE_DONE})
 """What `order_check` answers to a request that would pass, by the vendor's page."""
@@ -22,6 +24,20 @@ LISTED_MAX: Final = 100
 CLOSED: Final = frozenset({c.TRADE_RETCODE_MARKET_CLOSED, c.TRADE_RETCODE_PRICE_OFF})
 """What it answers outside trading hours or without a quote."""
 DEVIATIONS: Final = (20, 10_000)
+_CURES: Final = {
+    "connected": "no link to the trade server: look at the terminal's status bar and journal",
+    "autotrading": "the terminal's AutoTrading button is off: press it",
+    "api": 'the terminal forbids trading by the Python API: clear "disable automated trading via'
+    ' the external Python API" in its options',
+    "account may trade": "the account may not trade: log in with the trading password, not an"
+    " investor's; else the broker has stopped it",
+    "account may automate": "the broker forbids programs to trade on this account: only a person"
+    " could close",
+}
+"""What to do where a permission is missing."""
+_FILLING_BITS: Final = {1: "FOK", 2: "IOC", 4: "BOC"}
+_EXECUTIONS: Final = ("Request", "Instant", "Market", "Exchange")
+_US_PER_MS: Final = 1_000
 
 
 class CheckRow(msgspec.Struct, frozen=True):
@@ -116,17 +132,36 @@ def _unprotected(row: PositionRow) -> Unprotected:
 def _account_items(obs: Observation, identity: Identity) -> list[Item]:
     account, terminal = obs.account, obs.terminal
     found = Identity(account.login, account.server, account.trade_mode)
-    who = f"account {found.login} on {found.server}, mode {found.trade_mode}"
     path = f"{terminal.name} {terminal.build}".strip()
+    flags = (
+        ("connected", terminal.connected, f"to the trade server, ping {_ping_ms(terminal)} ms"),
+        ("autotrading", terminal.trade_allowed, "the terminal's AutoTrading button is on"),
+        ("api", not terminal.tradeapi_disabled, "the Python API may trade"),
+        ("account may trade", account.trade_allowed, "logged in with the right to trade"),
+        ("account may automate", account.trade_expert, "the broker lets programs trade"),
+    )
     return [
         Item("terminal", ok=True, text=path or "answers"),
-        Item("identity", ok=found == identity, text=who),
-        Item("connected", ok=terminal.connected, text=f"ping {terminal.ping_last // 1000} ms"),
-        Item("autotrading", ok=terminal.trade_allowed, text="the terminal's AutoTrading button"),
-        Item("api", ok=not terminal.tradeapi_disabled, text="trading by the Python API"),
-        Item("account may trade", ok=account.trade_allowed, text="not by an investor password"),
-        Item("account may automate", ok=account.trade_expert, text="the broker's permission"),
+        Item("identity", ok=found == identity, text=_identity_text(found, identity)),
+        *(Item(name, ok=ok, text=good if ok else _CURES[name]) for name, ok, good in flags),
     ]
+
+
+def _ping_ms(terminal: TerminalRow) -> int:
+    return terminal.ping_last // _US_PER_MS
+
+
+def _identity_text(found: Identity, wanted: Identity) -> str:
+    """Say whose terminal it is, and what it would have to be where that is wrong."""
+    if found == wanted:
+        return _account_text(found)
+    return f"{_account_text(found)}; configured is {_account_text(wanted)}: nothing would be sent"
+
+
+def _account_text(who: Identity) -> str:
+    known = 0 <= who.trade_mode < len(TRADE_MODES)
+    mode = TRADE_MODES[who.trade_mode] if known else f"mode {who.trade_mode}"
+    return f"account {who.login} on {who.server}, {mode}"
 
 
 async def _symbol_items(
@@ -146,14 +181,26 @@ async def _symbol_items(
 
 def _symbol_item(symbol: str, spec: SymbolRow | None, tick: TickRow | None) -> Item:
     if spec is None:
-        return Item(symbol, ok=False, text="the terminal does not know it")
+        return Item(symbol, ok=False, text="the terminal does not know it: correct its name")
     if spec.trade_mode == c.SYMBOL_TRADE_MODE_DISABLED:
-        return Item(symbol, ok=False, text="trading is disabled")
-    filling = bool(spec.filling_mode) or spec.trade_exemode in RETURN_FIRST
+        return Item(symbol, ok=False, text="the broker has disabled trading in it")
+    # With prices of its own (Instant, Request) a symbol takes FOK whatever its mask says.
+    known = bool(spec.filling_mode) or spec.trade_exemode in RETURN_FIRST | PRICED
     quoted = tick is not None and tick.bid > 0
-    text = f"filling mask {spec.filling_mode}, execution {spec.trade_exemode}"
-    said = text if quoted else f"{text}, no quote"
-    return Item(symbol, ok=filling and quoted, text=said, is_market=filling)
+    text = f"{_filling_text(spec.filling_mode)}, {_execution_text(spec.trade_exemode)}"
+    text += f", bid {plain_text(tick.bid)}" if tick is not None and quoted else ", no quote"
+    return Item(symbol, ok=known and quoted, text=text, is_market=known)
+
+
+def _filling_text(mask: int) -> str:
+    """Say which fillings a symbol's mask names."""
+    names = [name for bit, name in _FILLING_BITS.items() if mask & bit]
+    return f"fills {' and '.join(names)}" if names else "names no filling"
+
+
+def _execution_text(mode: int) -> str:
+    known = 0 <= mode < len(_EXECUTIONS)
+    return f"{_EXECUTIONS[mode]} execution" if known else f"execution {mode}"
 
 
 async def _close_item(

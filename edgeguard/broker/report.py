@@ -93,6 +93,7 @@ class Record(msgspec.Struct, kw_only=True):
     requests_sent: int = 0
     reads: int = 0
     alarms: list[str] = []
+    currency: str = ""
     slippage_total: str = "0.00"
     proof: Proof | None = None
     remaining: list[Remaining] = []
@@ -116,6 +117,7 @@ class Recorder:
             return
         self._has_book = True
         self._digits = obs.account.currency_digits
+        self.record.currency = obs.account.currency
         for row in obs.positions:
             if covers(row):
                 spec = specs.get(row.symbol)
@@ -182,6 +184,9 @@ class Recorder:
         if row is None:
             return
         line.retcode, line.order, line.deal = row.retcode, row.order, row.deal
+        if send.intent.kind == "delete":
+            # Volume and price of such an answer are the order's: nothing was traded.
+            return
         line.filled = volume_text(row.volume, send.spec)
         if row.price > 0 and row.volume > 0:
             line.price = _price(row.price, send.spec)
@@ -223,77 +228,3 @@ def kind_text(kind: int) -> str:
 
 def _price(value: float, spec: SymbolRow | None) -> str:
     return plain_text(value) if spec is None else price_text(value, spec.digits)
-
-
-COLUMNS: Final = (
-    "t",
-    "what",
-    "ticket",
-    "symbol",
-    "side",
-    "volume",
-    "quote",
-    "price",
-    "slip",
-    "answer",
-)
-
-
-def table(record: Record) -> str:
-    """Return a record as a table for people."""
-    positions = sum(row.what == "position" for row in record.book)
-    stages = {
-        "first order after": record.first_order_ns,
-        "pendings gone after": record.pendings_gone_ns,
-        "ended after": record.ended_ns,
-    }
-    head = [
-        f"flatten of account {record.account} ({record.login} on {record.server})",
-        f"scope: {record.scope}   result: {record.result}   slippage: {record.slippage_total}",
-        f"halt: {record.halt_id or '-'}   reason: {record.reason or '-'}",
-        f"book: {positions} positions, {len(record.book) - positions} orders",
-        f"requests: {record.requests_sent}   reads: {record.reads}",
-        ", ".join(f"{name} {_after(record, when)}" for name, when in stages.items()),
-    ]
-    rows = [COLUMNS, *(_row(record, line) for line in record.requests)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    body = [_line(row, widths) for row in rows]
-    return "\n".join([*head, "", *body, "", *_tail(record)]) + "\n"
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-    return "  ".join(cells).rstrip()
-
-
-def _tail(record: Record) -> list[str]:
-    """Return the proof, or what is left and why; then the alarms."""
-    tail: list[str] = []
-    if record.proof is not None:
-        when = _after(record, record.proof.second_ns)
-        tail.append(f"proven flat by two reads {record.proof.apart_ms} ms apart, until {when}")
-    for row in record.remaining:
-        what = f"{row.what} {row.ticket} {row.symbol} {row.side} {plain_text(row.volume)}"
-        tail.append(f"LEFT: {what}: {row.why}")
-    return tail + [f"alarm: {text}" for text in record.alarms]
-
-
-def _row(record: Record, line: RequestLine) -> tuple[str, ...]:
-    quote = "-" if line.quote_bid is None else f"{line.quote_bid}/{line.quote_ask}"
-    what = f"{line.kind} {line.by_ticket}" if line.by_ticket else line.kind
-    return (
-        _after(record, line.sent_ns),
-        what,
-        str(line.ticket),
-        line.symbol,
-        line.side,
-        line.volume,
-        quote,
-        line.price or "-",
-        line.slippage or "-",
-        f"{line.answer} -> {line.end or 'open'}",
-    )
-
-
-def _after(record: Record, when_ns: int | None) -> str:
-    return "-" if when_ns is None else f"{(when_ns - record.started_ns) / 1e9:.3f} s"

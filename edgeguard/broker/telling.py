@@ -21,7 +21,8 @@ from edgeguard.broker.planner.model import (
     Scope,
     Waiting,
 )
-from edgeguard.broker.report import Proof, Record, Recorder, table
+from edgeguard.broker.report import Proof, Record, Recorder
+from edgeguard.broker.report_table import table
 from edgeguard.broker.session import TerminalSession
 from edgeguard.clock import NS_PER_MS, Clock
 

@@ -8,12 +8,36 @@ import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+import pytest
+
 from edgeguard.broker.paper import PaperControl, PaperTerminal, SocketConnection
 from edgeguard.broker.paper import constants as c
 
 ROOT = Path(__file__).parents[2]
 # No test waits this long when all is well; one that would hang for ever fails after it, seconds.
 STUCK_S = 20.0
+
+
+def pip_install(folder: Path, *packages: str) -> Path:
+    """Install public packages into a folder through the ordinary pip; skip where it cannot."""
+    where = ("--quiet", "--no-deps", "--target", str(folder))
+    command = [sys.executable, "-m", "pip", "install", *where, *packages]
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, check=False, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"pip install {packages[0]} took over 120 s")
+    if done.returncode:
+        pytest.skip(f"pip install {packages[0]} failed: {done.stderr.decode()[-200:]}")
+    return folder
+
+
+def with_paths(*folders: Path) -> dict[str, str]:
+    """Return an environment in which what lies in the folders can be imported, and the checkout."""
+    known = environment()
+    paths = [*(str(folder) for folder in folders), known["PYTHONPATH"]]
+    return {**known, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def argv(socket: Path, *more: str) -> list[str]:

@@ -6,7 +6,6 @@ package index, installed into a folder of the test; skipped, visibly, where pip 
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 
 import edgeguard.broker.paper.module as module_folder
 from edgeguard.broker.paper import constants as c
-from tests.contract.paper_terminal import STUCK_S, Running, environment, running
+from tests.contract.paper_terminal import STUCK_S, Running, pip_install, running, with_paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -63,18 +62,7 @@ print(json.dumps(said))
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client's packages, through the ordinary pip."""
-    folder = tmp_path_factory.mktemp("packages")
-    where = ("--quiet", "--no-deps", "--target", str(folder))
-    command = [sys.executable, "-m", "pip", "install", *where, *PACKAGES]
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, check=False, timeout=120
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("pip install mt5linux took over 120 s")
-    if done.returncode:
-        pytest.skip(f"pip install mt5linux failed: {done.stderr.decode()[-200:]}")
-    return folder
+    return pip_install(tmp_path_factory.mktemp("packages"), *PACKAGES)
 
 
 @pytest.fixture
@@ -85,18 +73,11 @@ def terminal(tmp_path: Path) -> Iterator[Running]:
         yield started
 
 
-def with_packages(packages: Path, *folders: Path) -> dict[str, str]:
-    """Return an environment in which the packages and folders can be imported."""
-    known = environment()
-    paths = [*(str(folder) for folder in folders), str(packages), known["PYTHONPATH"]]
-    return {**known, "PYTHONPATH": os.pathsep.join(paths)}
-
-
 def test_mt5linux_trades_on_the_paper_terminal(packages: Path, terminal: Running) -> None:
     """Initialise, read, check, send, refuse an int volume, close, read history, shut down."""
     assert module_folder.__file__ is not None
     stand_in = Path(module_folder.__file__).parent
-    known = with_packages(packages, stand_in)
+    known = with_paths(stand_in, packages)
     known["EDGEGUARD_PAPER_SOCKET"] = str(terminal.socket)
     server_command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(server_command, env=known, stdout=subprocess.PIPE) as server:  # noqa: S603
@@ -105,7 +86,7 @@ def test_mt5linux_trades_on_the_paper_terminal(packages: Path, terminal: Running
             port = server.stdout.readline().decode().strip()
             done = subprocess.run(  # noqa: S603
                 [sys.executable, "-c", CLIENT, port],
-                env=with_packages(packages),
+                env=with_paths(packages),
                 capture_output=True,
                 check=False,
                 timeout=STUCK_S,

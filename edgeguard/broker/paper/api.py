@@ -14,6 +14,7 @@ from edgeguard.broker.paper.arguments import (
     GROUP_UNITS_MAX,
     LOGIN_TEXT_UNITS_MAX,
     ArgumentError,
+    double,
     is_text,
     is_uint,
     matches_group,
@@ -233,13 +234,11 @@ class TradeCalls(Caller):
         return self._calc("order_calc_profit", only(args, 5))
 
     def _calc(self, method: str, args: Sequence[object]) -> float | None:
-        """Make a reckoning call; its numbers may be ints or floats."""
+        """Make a reckoning call; its numbers may be of any numeric type, its action an int."""
         action, name, *numbers = args
         if not isinstance(action, int):
             raise ArgumentError("Invalid arguments")
-        plain = [float(number) for number in numbers if isinstance(number, int | float)]
-        if len(plain) != len(numbers):
-            raise ArgumentError("Invalid arguments")
+        plain = [double(number) for number in numbers]
         return self._call(method, int(action), symbol_only([name]), *plain)
 
 
@@ -258,8 +257,8 @@ class HistoryCalls(Caller):
             if not is_uint(named[mode]):
                 refuse(mode)
             return self._call(method, mode, named[mode], 0)
-        dates = [*args, *(named[key] for key in ("date_from", "date_to") if key in named)]
-        first, last = (seconds(value) for value in only(dates, _RANGE_ARGS))
+        # The dates have no names there: what names them is refused as if it gave none.
+        first, last = (seconds(value) for value in only(args, _RANGE_ARGS))
         check_group(named)
         return in_group(self._call(method, "range", first, last), named, symbol_at)
 

@@ -8,6 +8,7 @@ from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.arguments import (
     GROUP_UNITS_MAX,
     ArgumentError,
+    int32,
     is_text,
     matches_group,
     refuse,
@@ -110,13 +111,13 @@ class MarketCalls(Caller):
     def copy_rates_from(self, *args: object) -> Any:  # noqa: ANN401 - a numpy array
         """Return ``count`` bars up to a date: (symbol, timeframe, date_from, count)."""
         name, timeframe, date_from, count = only(args, 4)
-        return self._rates("from", name, timeframe, seconds(date_from), _count(count))
+        return self._rates("from", name, timeframe, seconds(date_from), int32(count))
 
     @or_none
     def copy_rates_from_pos(self, *args: object) -> Any:  # noqa: ANN401 - a numpy array
         """Return bars by position, 0 the newest: (symbol, timeframe, start_pos, count)."""
         name, timeframe, start, count = only(args, 4)
-        return self._rates("pos", name, timeframe, _count(start), _count(count))
+        return self._rates("pos", name, timeframe, int32(start), int32(count))
 
     @or_none
     def copy_rates_range(self, *args: object) -> Any:  # noqa: ANN401 - a numpy array
@@ -128,8 +129,8 @@ class MarketCalls(Caller):
     def copy_ticks_from(self, *args: object) -> Any:  # noqa: ANN401 - a numpy array
         """Return ``count`` ticks from a date on: (symbol, date_from, count, flags)."""
         name, date_from, count, flags = only(args, 4)
-        bounds = (seconds(date_from), _count(count))
-        rows = self._call("copy_ticks", "from", symbol_only([name]), *bounds, _flags(flags))
+        bounds = (seconds(date_from), int32(count))
+        rows = self._call("copy_ticks", "from", symbol_only([name]), *bounds, int32(flags))
         return self._array(rows, _TICKS_DTYPE)
 
     @or_none
@@ -137,7 +138,7 @@ class MarketCalls(Caller):
         """Return the ticks between two dates: (symbol, date_from, date_to, flags)."""
         name, date_from, date_to, flags = only(args, 4)
         bounds = (seconds(date_from), seconds(date_to))
-        rows = self._call("copy_ticks", "range", symbol_only([name]), *bounds, _flags(flags))
+        rows = self._call("copy_ticks", "range", symbol_only([name]), *bounds, int32(flags))
         return self._array(rows, _TICKS_DTYPE)
 
     def _rates(
@@ -145,7 +146,7 @@ class MarketCalls(Caller):
     ) -> Any:  # noqa: ANN401 - a numpy array
         """Return bars as the vendor's structured array."""
         symbol = symbol_only([name])
-        rows = self._call("copy_rates", mode, symbol, _count(timeframe), first, second)
+        rows = self._call("copy_rates", mode, symbol, int32(timeframe), first, second)
         return self._array(rows, _RATES_DTYPE)
 
     def _array(self, rows: Any, dtype: Dtype) -> Any:  # noqa: ANN401 - a numpy array
@@ -158,25 +159,3 @@ class MarketCalls(Caller):
             self._set(c.RES_E_UNSUPPORTED, "copy_* needs numpy, which is not installed")
             return None
         return numpy.array([tuple(row) for row in rows], dtype=list(dtype))
-
-
-def _count(value: object) -> int:
-    """Return a whole number at least 0.
-
-    Raises:
-        ArgumentError: It is no int or negative.
-    """
-    if isinstance(value, int) and value >= 0:
-        return value
-    raise ArgumentError("Invalid arguments")
-
-
-def _flags(value: object) -> int:
-    """Return COPY_TICKS_ flags, of which one is negative.
-
-    Raises:
-        ArgumentError: It is no int.
-    """
-    if isinstance(value, int):
-        return value
-    raise ArgumentError("Invalid arguments")

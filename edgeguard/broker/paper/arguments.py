@@ -1,13 +1,15 @@
 """Parse arguments as strictly as the vendor's extension: wrong types are refused, never cast."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, SupportsFloat, SupportsIndex
 
 # PyUnicode_AsWideChar must leave room for the final zero in a buffer of 31 units.
 TEXT_UNITS_MAX: Final = 29
 GROUP_UNITS_MAX: Final = 1_997
 LOGIN_TEXT_UNITS_MAX: Final = 253
+_INT32_BOUND: Final = 1 << 31
 _UINT32_MAX: Final = 0xFFFF_FFFF
 _UINT64_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -90,6 +92,30 @@ def symbol_only(args: Sequence[object]) -> str:
     if len(args) != 1 or not isinstance(args[0], str) or not is_text(args[0]):
         raise ArgumentError("Invalid arguments")
     return args[0]
+
+
+def int32(value: object) -> int:
+    """Return a whole number as the extension's format ``i`` takes it: numpy's ints pass as well.
+
+    Raises:
+        ArgumentError: It is no whole number, or beyond 32 bits.
+    """
+    if isinstance(value, SupportsIndex):
+        whole = operator.index(value)
+        if -_INT32_BOUND <= whole < _INT32_BOUND:
+            return whole
+    raise ArgumentError("Invalid arguments")
+
+
+def double(value: object) -> float:
+    """Return a number as the extension's format ``d`` takes it: Decimal and numpy pass as well.
+
+    Raises:
+        ArgumentError: It is no number.
+    """
+    if isinstance(value, SupportsFloat | SupportsIndex):
+        return float(value)
+    raise ArgumentError("Invalid arguments")
 
 
 def seconds(value: object) -> float:

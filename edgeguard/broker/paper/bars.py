@@ -1,72 +1,115 @@
-"""Keep recent ticks and build bars from them, for the copy_* calls."""
+"""Keep recent ticks and build bars from them and from what came before, for the copy_* calls."""
 
 from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Final
 
+from edgeguard.broker.paper import constants as c
+from edgeguard.broker.paper.clock import SECONDS_PER_DAY, weekday
+from edgeguard.broker.paper.past import HOUR_S, MINUTE_S, BarRow, Past
 from edgeguard.broker.paper.units import MS_PER_S
 
-BarRow = tuple[int, float, float, float, float, int, int, int]
 TickRow = tuple[int, float, float, float, int, int, int, float]
 
 # Ticks kept for each symbol: hours of an ordinary feed, and a bounded memory.
 TICKS_MAX: Final = 100_000
 _QUOTE_FLAGS: Final = 6
-_MINUTE_S: Final = 60
 _HOUR_FLAG: Final = 0x4000
-_WEEK_FLAG: Final = 0x8000
-_MONTH_FLAG: Final = 0xC000
+TIMEFRAMES: Final = frozenset(
+    value for name, value in c.ALL.items() if name.startswith("TIMEFRAME_")
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TickHistory:
-    """The last ticks of each symbol: broker milliseconds, bid, ask, and the symbol's digits."""
+    """The last ticks of each symbol, broker milliseconds, bid and ask, and the past before them."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._ticks: dict[str, deque[tuple[int, float, float]]] = {}
         self._digits: dict[str, int] = {}
+        self._pasts: dict[str, Past] = {}
+
+    def begin(self, symbol: str, past: Past) -> None:
+        """Put a past before a symbol's first tick."""
+        self._pasts[symbol] = past
 
     def add(self, symbol: str, time_msc: int, bid: float, ask: float, digits: int) -> None:
         """Remember a tick, forgetting the oldest beyond TICKS_MAX."""
         self._digits[symbol] = digits
         self._ticks.setdefault(symbol, deque(maxlen=TICKS_MAX)).append((time_msc, bid, ask))
 
-    def of(self, symbol: str) -> list[tuple[int, float, float]]:
-        """Return a symbol's ticks, oldest first."""
-        return list(self._ticks.get(symbol, ()))
+    def ticks(
+        self, symbol: str, first_ms: float, last_ms: float
+    ) -> Iterator[tuple[int, float, float]]:
+        """Yield a symbol's ticks between two moments, both included, oldest first."""
+        past = self._pasts.get(symbol)
+        if past is not None:
+            yield from past.ticks(first_ms, last_ms)
+        for tick in self._ticks.get(symbol, ()):
+            if first_ms <= tick[0] <= last_ms:
+                yield tick
 
-    def digits(self, symbol: str) -> int:
-        """Return a symbol's digits."""
-        return self._digits.get(symbol, 0)
+    def parts(self, symbol: str, *, minutes: bool) -> Iterator[BarRow]:
+        """Yield what bars are put together from, newest first: live minutes, then the past."""
+        live = sorted(self._live(symbol).values(), reverse=True)
+        past = self._pasts.get(symbol)
+        before = iter(()) if past is None else past.bars(minutes=minutes)
+        # A broker's clock that was set back overlaps the past: what really came counts.
+        ends_s = live[-1][0] if live else None
+        return chain(live, (bar for bar in before if ends_s is None or bar[0] < ends_s))
+
+    def _live(self, symbol: str) -> dict[int, BarRow]:
+        """Return the minutes that the kept ticks give, on bid prices, by their start."""
+        scale = 10 ** self._digits.get(symbol, 0)
+        made: dict[int, BarRow] = {}
+        for time_msc, bid, ask in self._ticks.get(symbol, ()):
+            start = time_msc // MS_PER_S // MINUTE_S * MINUTE_S
+            tick = (start, bid, bid, bid, bid, 1, round((ask - bid) * scale), 0)
+            made[start] = _joined(made[start], tick) if start in made else tick
+        return made
 
 
-def timeframe_s(timeframe: int) -> int:
-    """Return the seconds of a TIMEFRAME_ constant; a month counts as 30 days."""
-    if timeframe >= _MONTH_FLAG:
-        return 30 * 24 * 60 * _MINUTE_S * (timeframe - _MONTH_FLAG)
-    if timeframe >= _WEEK_FLAG:
-        return 7 * 24 * 60 * _MINUTE_S * (timeframe - _WEEK_FLAG)
-    if timeframe >= _HOUR_FLAG:
-        return 60 * _MINUTE_S * (timeframe - _HOUR_FLAG)
-    return _MINUTE_S * timeframe
+def _joined(older: BarRow, newer: BarRow) -> BarRow:
+    """Return one bar of two that follow each other, at the older one's start."""
+    start, opened, high, low, _, count, narrow, volume = older
+    _, _, other_high, other_low, closed, other_count, other_narrow, other_volume = newer
+    extremes = (max(high, other_high), min(low, other_low))
+    totals = (count + other_count, min(narrow, other_narrow), volume + other_volume)
+    return (start, opened, *extremes, closed, *totals)
 
 
-def _all_bars(history: TickHistory, symbol: str, timeframe: int) -> list[BarRow]:
-    """Build every bar the kept ticks give, on bid prices, oldest first."""
-    length = timeframe_s(timeframe)
-    if length <= 0:
-        return []
-    scale = 10 ** history.digits(symbol)
-    made: list[BarRow] = []
-    for time_msc, bid, ask in history.of(symbol):
-        start = time_msc // MS_PER_S // length * length
-        spread = round((ask - bid) * scale)
-        if made and made[-1][0] == start:
-            _, first, high, low, _, count, narrow, _ = made[-1]
-            bar = (start, first, max(high, bid), min(low, bid), bid, count + 1)
-            made[-1] = (*bar, min(narrow, spread), 0)
-        else:
-            made.append((start, bid, bid, bid, bid, 1, spread, 0))
-    return made
+def bar_start(time_s: int, timeframe: int) -> int:
+    """Return the start of the bar a broker second falls in.
+
+    Weeks start on Sunday and months on their first day, as the terminal's do.
+    """
+    if timeframe == c.TIMEFRAME_MN1:
+        month = (_EPOCH + timedelta(seconds=time_s)).replace(day=1, hour=0, minute=0, second=0)
+        return int((month - _EPOCH).total_seconds())
+    if timeframe == c.TIMEFRAME_W1:
+        day = time_s // SECONDS_PER_DAY
+        return (day - weekday(time_s * MS_PER_S)) * SECONDS_PER_DAY
+    hours = timeframe - _HOUR_FLAG
+    length = HOUR_S * hours if hours > 0 else MINUTE_S * timeframe
+    return time_s // length * length
+
+
+def _bars_back(history: TickHistory, symbol: str, timeframe: int) -> Iterator[BarRow]:
+    """Yield the bars of a timeframe, newest first."""
+    made: BarRow | None = None
+    for part in history.parts(symbol, minutes=timeframe < _HOUR_FLAG):
+        start = bar_start(part[0], timeframe)
+        if made is not None and made[0] == start:
+            made = (start, *_joined(part, made)[1:])
+            continue
+        if made is not None:
+            yield made
+        made = (start, *part[1:])
+    if made is not None:
+        yield made
 
 
 def bars(
@@ -75,7 +118,7 @@ def bars(
     """Return bars: "from" a time backwards, "pos" counted from the newest, or a "range".
 
     Args:
-        history: The kept ticks.
+        history: The kept ticks and the past before them.
         mode: "from", "pos" or "range".
         symbol: The symbol.
         timeframe: A TIMEFRAME_ constant.
@@ -86,13 +129,19 @@ def bars(
         The bars, oldest first.
     """
     first, second = bounds
-    made = _all_bars(history, symbol, timeframe)
+    newest_first = _bars_back(history, symbol, timeframe)
     if mode == "range":
-        return [bar for bar in made if first <= bar[0] <= second]
+        found: list[BarRow] = []
+        for bar in newest_first:
+            if bar[0] < first:
+                break
+            if bar[0] <= second:
+                found.append(bar)
+        return found[::-1]
     if mode == "pos":
-        end = len(made) - int(first)
-        return made[max(0, end - int(second)) : max(0, end)]
-    return [bar for bar in made if bar[0] <= first][-int(second) :]
+        return list(islice(newest_first, int(first), int(first) + int(second)))[::-1]
+    until = (bar for bar in newest_first if bar[0] <= first)
+    return list(islice(until, int(second)))[::-1]
 
 
 def _tick_row(tick: tuple[int, float, float]) -> TickRow:
@@ -103,11 +152,10 @@ def _tick_row(tick: tuple[int, float, float]) -> TickRow:
 
 def ticks_from(history: TickHistory, symbol: str, first: float, count: float) -> list[TickRow]:
     """Return at most ``count`` ticks from a broker second on."""
-    found = [tick for tick in history.of(symbol) if tick[0] >= first * MS_PER_S]
-    return [_tick_row(tick) for tick in found[: int(count)]]
+    found = history.ticks(symbol, first * MS_PER_S, float("inf"))
+    return [_tick_row(tick) for tick in islice(found, int(count))]
 
 
 def ticks_range(history: TickHistory, symbol: str, first: float, last: float) -> list[TickRow]:
     """Return the ticks between two broker seconds, both included."""
-    inside = (t for t in history.of(symbol) if first * MS_PER_S <= t[0] <= last * MS_PER_S)
-    return [_tick_row(tick) for tick in inside]
+    return [_tick_row(t) for t in history.ticks(symbol, first * MS_PER_S, last * MS_PER_S)]

@@ -4,7 +4,7 @@ Each function returns what the next step needs or raises RefusalError with the r
 the vendor's list. The order in which they are asked is that of market.py and pendings.py.
 """
 
-import math
+import msgspec
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper import unexported as u
@@ -12,7 +12,7 @@ from edgeguard.broker.paper.answer import RefusalError, Request
 from edgeguard.broker.paper.profit import close_price
 from edgeguard.broker.paper.spec import SymbolSpec
 from edgeguard.broker.paper.state import Order, Position
-from edgeguard.broker.paper.units import NS_PER_S, to_points, to_units
+from edgeguard.broker.paper.units import NS_PER_S, is_measurable, to_points, to_units
 from edgeguard.broker.paper.venue import Venue
 
 _SIDES = (c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL)
@@ -54,9 +54,9 @@ def request_rate(venue: Venue) -> None:
 
 
 def finite(request: Request) -> None:
-    """Refuse infinite and undefined numbers, which the client's type check lets through."""
+    """Refuse numbers that are none or beyond all measure: the client's type check lets them by."""
     numbers = (request.volume, request.price, request.stoplimit, request.sl, request.tp)
-    if not all(math.isfinite(number) for number in numbers):
+    if not all(is_measurable(number) for number in numbers):
         raise RefusalError(c.TRADE_RETCODE_INVALID)
 
 
@@ -69,7 +69,8 @@ def symbol(venue: Venue, name: str) -> SymbolSpec:
         raise RefusalError(c.TRADE_RETCODE_ONLY_REAL)
     if spec.trade_mode == c.SYMBOL_TRADE_MODE_DISABLED:
         raise RefusalError(c.TRADE_RETCODE_TRADE_DISABLED)
-    return spec
+    level = venue.stops_level(spec)
+    return spec if level == spec.stops_level else msgspec.structs.replace(spec, stops_level=level)
 
 
 def market_type(spec: SymbolSpec, request: Request) -> None:
@@ -270,7 +271,7 @@ def order_frozen(venue: Venue, spec: SymbolSpec, order: Order) -> None:
 
 def fifo(venue: Venue, first: Position, second: Position | None = None) -> None:
     """Refuse to close anything but the oldest position of its symbol on a FIFO account."""
-    if not venue.spec.account.fifo_close:
+    if not venue.closes_oldest_first:
         return
     oldest = min(venue.positions_on(first.symbol), key=lambda entry: (entry.time_msc, entry.ticket))
     if oldest.ticket not in (first.ticket, 0 if second is None else second.ticket):

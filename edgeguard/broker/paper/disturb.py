@@ -10,7 +10,7 @@ from edgeguard.broker.paper.deals import Fill, balance_deal, execute
 from edgeguard.broker.paper.faults import FaultRule, Firing
 from edgeguard.broker.paper.market import market_price
 from edgeguard.broker.paper.quotes import requote_all
-from edgeguard.broker.paper.rollover import reopen
+from edgeguard.broker.paper.rollover import charge_swap, reopen
 from edgeguard.broker.paper.state import Order, Position
 from edgeguard.broker.paper.triggers import activate, close_forced
 from edgeguard.broker.paper.units import NS_PER_MS, to_units
@@ -125,6 +125,24 @@ def _disconnect(world: World, rule: FaultRule, *, on: bool) -> None:
 def _freeze(world: World, rule: FaultRule, *, on: bool) -> None:
     """Raise the freeze level of every symbol to the rule's points."""
     world.venue.switches.freeze_level = rule.points if on else None
+
+
+def _stops(world: World, rule: FaultRule, *, on: bool) -> None:
+    """Raise the stops level of every symbol to the rule's points."""
+    world.venue.switches.stops_level = max(rule.points, 0) if on else None
+
+
+def _fifo(world: World, rule: FaultRule, *, on: bool) -> None:
+    """Let the broker demand the oldest position first: others answer 10045."""
+    del rule
+    world.venue.switches.fifo = on
+
+
+def _ticks_stop(world: World, rule: FaultRule, *, on: bool) -> None:
+    """Let prices and their times stand still although the market moves; then show the last."""
+    del rule
+    world.venue.switches.ticks_stopped = on
+    requote_all(world.venue)
 
 
 def _trade_expert_off(world: World, rule: FaultRule, *, on: bool) -> None:
@@ -281,6 +299,14 @@ def _ticket_change(world: World, rule: FaultRule, request: Request | None) -> No
         reopen(world.venue, held, 0.0)
 
 
+def _swap(world: World, rule: FaultRule, request: Request | None) -> None:
+    """Charge the swap of as many nights as the rule has points, at least one, on all positions."""
+    del request
+    venue = world.venue
+    for held in list(venue.book.positions.values()):
+        charge_swap(venue, venue.by_name[held.symbol], held, max(rule.points, 1))
+
+
 def _clock_shift(world: World, rule: FaultRule, request: Request | None) -> None:
     """Move the broker's wall clock by an hour, as a change of summer time does."""
     del request
@@ -322,6 +348,9 @@ WINDOWS: Final[dict[str, WindowSwitch]] = {
     "autotrading_off": _autotrading_off,
     "disconnect": _disconnect,
     "freeze": _freeze,
+    "stops": _stops,
+    "fifo": _fifo,
+    "ticks_stop": _ticks_stop,
     "trade_expert_off": _trade_expert_off,
     "trade_disabled": _trade_disabled,
     "api_option_off": _api_option_off,
@@ -337,6 +366,7 @@ SHOCKS: Final[dict[str, Callable[[World, FaultRule, Request | None], None]]] = {
     "foreign_close": _foreign_close,
     "foreign_partial_close": _foreign_partial_close,
     "ticket_change": _ticket_change,
+    "swap": _swap,
     "clock_shift": _clock_shift,
     "forced_stop_out": _forced_stop_out,
     "withdrawal": _withdrawal,

@@ -107,6 +107,8 @@ SYMBOLS: Final[dict[str, Callable[[], SymbolSpec]]] = {
 }
 # Fixed rates for conversions no preset symbol gives.
 RATES: Final[dict[str, float]] = {"USDTUSD": 1.0, "USDUSDT": 1.0}
+# Days of made-up bars: a client's longest usual look back, a year of daily ones.
+PAST_DAYS: Final = 400
 
 
 def symbols(names: Iterable[str] = tuple(SYMBOLS)) -> tuple[SymbolSpec, ...]:
@@ -120,7 +122,12 @@ def symbols(names: Iterable[str] = tuple(SYMBOLS)) -> tuple[SymbolSpec, ...]:
 
 def hedging(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperSpec:  # noqa: ANN401
     """Return a hedging account; keywords override fields of AccountSpec."""
-    return PaperSpec(account=AccountSpec(**account), symbols=symbols(names), rates=dict(RATES))
+    return PaperSpec(
+        account=AccountSpec(**account),
+        symbols=symbols(names),
+        rates=dict(RATES),
+        past_days=PAST_DAYS,
+    )
 
 
 def netting(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperSpec:  # noqa: ANN401
@@ -141,4 +148,4 @@ def exchange(names: Iterable[str] = tuple(SYMBOLS), /, **account: Any) -> PaperS
         )
         for symbol in spec.symbols
     )
-    return PaperSpec(account=spec.account, symbols=changed, rates=dict(RATES))
+    return msgspec.structs.replace(spec, symbols=changed)

@@ -28,7 +28,7 @@ def take_tick(venue: Venue, symbol: str, bid: float, ask: float, source_ns: int)
     quote.fed_ask = round(ask, spec.digits)
     quote.source_ns = source_ns
     venue.book.counters.ticks += 1
-    if not venue.switches.quotes_off:
+    if not (venue.switches.quotes_off or venue.switches.ticks_stopped):
         quote.time_msc = venue.wall_ms
         quote.left_units_buy = quote.left_units_sell = to_units(spec.depth_lots)
         _bend(venue, spec, quote)
@@ -46,6 +46,8 @@ def requote_all(venue: Venue) -> None:
 def _bend(venue: Venue, spec: SymbolSpec, quote: Quote) -> None:
     """Set a quote from its fed prices, the factors in force and the day's extremes."""
     switches = venue.switches
+    if switches.ticks_stopped and not switches.quotes_off:
+        return
     if switches.quotes_off:
         quote.bid = quote.ask = 0.0
         return

@@ -23,6 +23,7 @@ from edgeguard.broker.paper.faults import (
     FaultPlan,
     Firing,
 )
+from edgeguard.broker.paper.past import Past
 from edgeguard.broker.paper.quotes import take_tick
 from edgeguard.broker.paper.rollover import run as roll_over
 from edgeguard.broker.paper.rows import result_row
@@ -89,7 +90,17 @@ class PaperServer:
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
         if book is None:
             self._first_deposit()
+        self._make_past()
         self.advance(now_ns)
+
+    def _make_past(self) -> None:
+        """Put the past that the spec asks for before each symbol that has a price."""
+        for symbol in self.spec.symbols:
+            quote = self.venue.quote(symbol.name)
+            if self.spec.past_days and quote.bid > 0.0:
+                ends = (quote.bid, quote.ask)
+                past = Past(symbol, self.venue.wall_s, ends, self.spec.past_days)
+                self.history.begin(symbol.name, past)
 
     def _first_deposit(self) -> None:
         """Set the switches as the spec has them and pay the opening money in."""
@@ -134,7 +145,8 @@ class PaperServer:
         """
         self.advance(now_ns)
         taken = take_tick(self.venue, symbol, bid, ask, source_ns)
-        if taken and not self.venue.switches.quotes_off:
+        switches = self.venue.switches
+        if taken and not (switches.quotes_off or switches.ticks_stopped):
             quote = self.venue.quote(symbol)
             digits = self.venue.by_name[symbol].digits
             self.history.add(symbol, quote.time_msc, quote.bid, quote.ask, digits)

@@ -145,6 +145,8 @@ class PaperSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Everything a paper server starts from; the same spec and events give the same answers.
 
     ``rates`` fills in conversions no symbol gives: ``{"USDTUSD": 1.0}`` is USD for one USDT.
+    ``past_days`` is how far made-up bars reach back from the start, 0 for none (past.py); they end
+    at each symbol's first quote.
     """
 
     account: AccountSpec = AccountSpec()
@@ -153,6 +155,7 @@ class PaperSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     clock: ClockSpec = ClockSpec()
     rates: dict[str, Positive] = msgspec.field(default_factory=dict[str, float])
     faults: FaultPlan = FaultPlan()
+    past_days: Annotated[int, msgspec.Meta(ge=0, le=3_660)] = 0
 
 
 def check_spec(spec: PaperSpec) -> list[str]:

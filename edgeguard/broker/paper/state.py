@@ -130,9 +130,11 @@ class Switches(msgspec.Struct, kw_only=True):
     ``closed`` and ``open`` name symbols an admin holds shut or open, ``shut`` those a fault has
     shut; ``*`` stands for all.
 
-    ``shift_s`` moves the broker's clock; ``freeze_level`` overrides the symbols' own where set.
+    ``shift_s`` moves the broker's clock; ``freeze_level`` and ``stops_level`` override the
+    symbols' own where set; ``fifo`` makes a hedging account close the oldest first.
     ``login`` and ``server`` override the account's identity where set. ``price_factor`` and
-    ``spread_factor`` bend what the feed brings; ``quotes_off`` drops it.
+    ``spread_factor`` bend what the feed brings; ``quotes_off`` drops it and shows no price,
+    ``ticks_stopped`` leaves the last price and its time standing.
     """
 
     connected: bool = True
@@ -145,9 +147,12 @@ class Switches(msgspec.Struct, kw_only=True):
     shut: set[str] = set()
     shift_s: int = 0
     freeze_level: int | None = None
+    stops_level: int | None = None
+    fifo: bool = False
     login: int | None = None
     server: str | None = None
     quotes_off: bool = False
+    ticks_stopped: bool = False
     price_factor: float = 1.0
     spread_factor: float = 1.0
 

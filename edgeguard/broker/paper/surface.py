@@ -11,7 +11,7 @@ import msgspec
 
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.answer import Request
-from edgeguard.broker.paper.bars import TickHistory, bars, ticks_from, ticks_range
+from edgeguard.broker.paper.bars import TIMEFRAMES, TickHistory, bars, ticks_from, ticks_range
 from edgeguard.broker.paper.errors import text_of
 from edgeguard.broker.paper.margin import account_figures, trade_margin
 from edgeguard.broker.paper.profit import calc_profit
@@ -28,7 +28,7 @@ from edgeguard.broker.paper.rows import (
 from edgeguard.broker.paper.spec import SymbolSpec
 from edgeguard.broker.paper.state import Deal, Order
 from edgeguard.broker.paper.trade import check
-from edgeguard.broker.paper.units import MS_PER_S, to_units
+from edgeguard.broker.paper.units import MS_PER_S, is_measurable, to_units
 from edgeguard.broker.paper.venue import Venue
 from edgeguard.broker.paper.views import Listing
 
@@ -281,7 +281,7 @@ def order_calc_margin(desk: Desk, args: Args) -> Reply:
     """Return the margin of a trade in account currency."""
     action, name, lots, price = args
     spec = _traded(desk, action, name)
-    if spec is None:
+    if spec is None or not (is_measurable(lots) and is_measurable(price)):
         return failed(c.RES_E_INVALID_PARAMS)
     amount = trade_margin(desk.venue, spec, action, to_units(lots), price)
     return failed(c.RES_E_FAIL) if amount is None else Reply(value=desk.venue.money(amount))
@@ -291,25 +291,36 @@ def order_calc_profit(desk: Desk, args: Args) -> Reply:
     """Return the profit of a trade in account currency."""
     action, name, lots, opened, closed = args
     spec = _traded(desk, action, name)
-    if spec is None:
+    if spec is None or not all(is_measurable(number) for number in (lots, opened, closed)):
         return failed(c.RES_E_INVALID_PARAMS)
     amount = calc_profit(desk.venue, spec, action, lots, (opened, closed))
     return failed(c.RES_E_FAIL) if amount is None else Reply(value=amount)
 
 
 def copy_rates(desk: Desk, args: Args) -> Reply:
-    """Return bar rows; args are mode, symbol, timeframe and the mode's two bounds."""
+    """Return bar rows; args are mode, symbol, timeframe and the mode's two bounds.
+
+    A timeframe that is no constant and a count of nothing are invalid parameters.
+    """
     mode, name, timeframe, first, second = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
+    good_bounds = mode == "range" or (second > 0 and (mode == "from" or first >= 0))
+    if timeframe not in TIMEFRAMES or not good_bounds:
+        return failed(c.RES_E_INVALID_PARAMS)
     return Reply(value=bars(desk.history, mode, name, timeframe, (first, second)))
 
 
 def copy_ticks(desk: Desk, args: Args) -> Reply:
-    """Return tick rows; args are mode, symbol, the mode's two bounds and the flags."""
-    mode, name, first, second, _flags = args
+    """Return tick rows; args are mode, symbol, the mode's two bounds and a COPY_TICKS_ value."""
+    mode, name, first, second, flags = args
     if name not in desk.venue.by_name:
         return failed(c.RES_E_FAIL)
+    if mode == "from" and second <= 0:
+        return failed(c.RES_E_INVALID_PARAMS)
+    if flags == c.COPY_TICKS_TRADE:
+        # The simulated symbols have quotes alone: no tick changes a last price or a volume.
+        return Reply(value=[])
     found = ticks_from if mode == "from" else ticks_range
     return Reply(value=found(desk.history, name, first, second))
 

@@ -4,9 +4,16 @@ from typing import Final
 
 # One lot in units: the server counts volumes in 1e-8 lots, as MetaTrader's own servers do.
 UNITS_PER_LOT: Final = 100_000_000
+# Beyond any price, volume or stop there is; its cube is still a float.
+_MEASURE_MAX: Final = 1e15
 MS_PER_S: Final = 1_000
 NS_PER_MS: Final = 1_000_000
 NS_PER_S: Final = 1_000_000_000
+
+
+def is_measurable(number: float) -> bool:
+    """Return whether a price or volume is a number that arithmetic can hold: NaN is not."""
+    return -_MEASURE_MAX < number < _MEASURE_MAX
 
 
 def to_units(lots: float) -> int:

@@ -68,6 +68,16 @@ class Venue:
         override = self.book.switches.freeze_level
         return symbol.freeze_level if override is None else override
 
+    def stops_level(self, symbol: SymbolSpec) -> int:
+        """Return the stops level in points, a fault's where one is set."""
+        override = self.book.switches.stops_level
+        return symbol.stops_level if override is None else override
+
+    @property
+    def closes_oldest_first(self) -> bool:
+        """Whether the account is FIFO, by its rules or by a fault; a netting one never is."""
+        return self.is_hedging and (self.spec.account.fifo_close or self.book.switches.fifo)
+
     def take_order_ticket(self) -> int:
         """Return the next order ticket; a new position takes its opening order's."""
         ticket = self.book.next_order

@@ -1,4 +1,4 @@
-"""Give Buy, Sell and Close, the three helpers of the vendor's package, with their contract.
+"""Give Buy, Sell, Close and _RawOrder, the helpers of the vendor's package, with their contract.
 
 Market orders with a deviation of 10 points and no filling named (which means fill or kill), sent
 again at a fresh price only after a requote or a lack of prices, ten times at most.
@@ -12,6 +12,15 @@ from edgeguard.broker.paper.structs import OrderSendResult, Tick, TradePosition
 _TRIES: Final = 10
 _DEVIATION: Final = 10
 _TRY_AGAIN: Final = (c.TRADE_RETCODE_REQUOTE, c.TRADE_RETCODE_PRICE_OFF)
+
+
+class NoPriceError(AttributeError):
+    """A symbol has no tick; the text is that of the vendor's code, which runs into it."""
+
+    def __init__(self, side: int) -> None:
+        """Take the side whose price was looked for."""
+        name = "ask" if side == c.ORDER_TYPE_BUY else "bid"
+        super().__init__(f"'NoneType' object has no attribute '{name}'")
 
 
 class Trader(Protocol):
@@ -46,9 +55,14 @@ class Wrappers:
         comment: str | None = None,
         ticket: int | None = None,
     ) -> OrderSendResult | None:
-        """Buy at a price, or at the current ask; with ``ticket`` against that position."""
-        order = self._order(c.ORDER_TYPE_BUY, symbol, volume, comment, ticket)
-        return self._send(order, price)
+        """Buy at a price, or at the current ask; with ``ticket`` against that position.
+
+        Raises:
+            NoPriceError: The symbol has no tick: an AttributeError, as in the vendor's package.
+        """
+        if price is not None:
+            return self.raw_order(c.ORDER_TYPE_BUY, symbol, volume, price, comment, ticket)
+        return self._at_market(c.ORDER_TYPE_BUY, symbol, volume, comment, ticket)
 
     def Sell(  # noqa: N802 - the vendor's name
         self,
@@ -59,9 +73,14 @@ class Wrappers:
         comment: str | None = None,
         ticket: int | None = None,
     ) -> OrderSendResult | None:
-        """Sell at a price, or at the current bid; with ``ticket`` against that position."""
-        order = self._order(c.ORDER_TYPE_SELL, symbol, volume, comment, ticket)
-        return self._send(order, price)
+        """Sell at a price, or at the current bid; with ``ticket`` against that position.
+
+        Raises:
+            NoPriceError: The symbol has no tick: an AttributeError, as in the vendor's package.
+        """
+        if price is not None:
+            return self.raw_order(c.ORDER_TYPE_SELL, symbol, volume, price, comment, ticket)
+        return self._at_market(c.ORDER_TYPE_SELL, symbol, volume, comment, ticket)
 
     def Close(  # noqa: N802 - the vendor's name
         self, symbol: str, *, comment: str | None = None, ticket: int | None = None
@@ -83,9 +102,11 @@ class Wrappers:
             raise TypeError("'NoneType' object is not iterable")
         closed = 0
         for position in found:
-            order = self._order(1 - position.type, symbol, position.volume, comment, None)
-            order["position"] = position.ticket
-            result = self._send(order, None)
+            side = 1 - position.type
+            try:
+                result = self._at_market(side, symbol, position.volume, comment, position.ticket)
+            except NoPriceError:
+                return None
             if result is None:
                 return None
             closed += result.retcode == c.TRADE_RETCODE_DONE
@@ -93,35 +114,45 @@ class Wrappers:
             return False
         return True if closed == len(found) else "Partially"
 
-    @staticmethod
-    def _order(
-        side: int, symbol: str, volume: float, comment: str | None, ticket: int | None
-    ) -> dict[str, object]:
-        """Return a request but for its price."""
+    def raw_order(  # noqa: PLR0913, PLR0917 - the vendor's _RawOrder
+        self,
+        order_type: int,
+        symbol: str,
+        volume: float,
+        price: float,
+        comment: str | None = None,
+        ticket: int | None = None,
+    ) -> OrderSendResult | None:
+        """Send one market order; public clients call it although its name says not to."""
         order: dict[str, object] = {
             "action": c.TRADE_ACTION_DEAL,
             "symbol": symbol,
             "volume": volume,
-            "type": side,
+            "type": order_type,
+            "price": price,
             "deviation": _DEVIATION,
         }
         if comment is not None:
             order["comment"] = comment
         if ticket is not None:
             order["position"] = ticket
-        return order
+        return self._terminal.order_send(order)
 
-    def _send(self, order: dict[str, object], price: float | None) -> OrderSendResult | None:
-        """Send at a given price once, or at the market's until it is taken or refused."""
-        if price is not None:
-            return self._terminal.order_send({**order, "price": price})
+    def _at_market(
+        self, side: int, symbol: str, volume: float, comment: str | None, ticket: int | None
+    ) -> OrderSendResult | None:
+        """Send at the market's price until it is taken or refused; None without an answer.
+
+        Raises:
+            NoPriceError: The symbol has no tick.
+        """
         result: OrderSendResult | None = None
         for _ in range(_TRIES):
-            tick = self._terminal.symbol_info_tick(order["symbol"])
+            tick = self._terminal.symbol_info_tick(symbol)
             if tick is None:
-                return None
-            market = tick.ask if order["type"] == c.ORDER_TYPE_BUY else tick.bid
-            result = self._terminal.order_send({**order, "price": market})
+                raise NoPriceError(side)
+            price = tick.ask if side == c.ORDER_TYPE_BUY else tick.bid
+            result = self.raw_order(side, symbol, volume, price, comment, ticket)
             if result is None or result.retcode not in _TRY_AGAIN:
                 return result
         return result

@@ -14,6 +14,7 @@ from edgeguard.broker.paper.units import to_units
 from edgeguard.broker.planner.legs import Leg, Own
 from edgeguard.broker.planner.model import End, Evidence, Observation, Policy
 from edgeguard.broker.rows import DealRow, OrderRow
+from edgeguard.broker.values import plain_text
 
 TRACELESS_READS: Final = 2
 """Good reads without a trace before time may count."""
@@ -43,10 +44,10 @@ class Court(NamedTuple):
     synced: bool
 
 
-def executed_units(own: Own, deals: tuple[DealRow, ...]) -> int:
-    """Return the units that own deals took from the intent's position."""
+def own_deals(own: Own, deals: tuple[DealRow, ...]) -> list[DealRow]:
+    """Return the deals by which a request took volume from its intent's position."""
     intent = own.intent
-    total = 0
+    found: list[DealRow] = []
     for deal in deals:
         # Where the answer named the order, its magic alone is not enough: a stranger's close of
         # what a race had opened under that magic carries it too.
@@ -54,10 +55,15 @@ def executed_units(own: Own, deals: tuple[DealRow, ...]) -> int:
         if intent.kind == "close_by":
             by_pair = deal.entry == c.DEAL_ENTRY_OUT_BY and deal.position_id == intent.identifier
             if by_pair and (mine or not own.order):
-                total += to_units(deal.volume)
+                found.append(deal)
         elif mine:
-            total += to_units(deal.volume)
-    return total
+            found.append(deal)
+    return found
+
+
+def _shown_by(deals: list[DealRow]) -> str:
+    """Say which deals are the evidence, and at what price: the answer named none."""
+    return ", ".join(f"deal {deal.ticket} at {plain_text(deal.price)}" for deal in deals)
 
 
 def judge_history(own: Own, leg: Leg, court: Court) -> Verdict | None:
@@ -78,27 +84,28 @@ def _judge(own: Own, leg: Leg, court: Court, evidence: Evidence) -> Verdict | No
     if any(own.marks(row) for row in court.obs.orders):
         own.traces_missing = 0
         return None
-    filled = executed_units(own, evidence.deals)
+    deals = own_deals(own, evidence.deals)
+    filled = sum(to_units(deal.volume) for deal in deals)
     order = _own_order(own, evidence)
     if filled >= own.intent.units:
-        return Verdict("FILLED", filled, "deals show it")
+        return Verdict("FILLED", filled, _shown_by(deals))
     if order is not None and order.state in DEAD_STATES:
         end: End = "PARTIAL" if filled else "REJECTED"
         return Verdict(end, filled, f"order {order.ticket} ended in history")
     if filled:
-        return _judge_partial(own, filled)
+        return _judge_partial(own, filled, _shown_by(deals))
     if order is not None:
         own.traces_missing = 0
         return None
     return _judge_traceless(own, leg, court)
 
 
-def _judge_partial(own: Own, filled: int) -> Verdict | None:
+def _judge_partial(own: Own, filled: int, why: str) -> Verdict | None:
     """End a partial fill at its second sight: the deals may still be coming in at the first."""
     own.traces_missing += 1
     if own.traces_missing < TRACELESS_READS:
         return None
-    return Verdict("PARTIAL", filled, "deals show it")
+    return Verdict("PARTIAL", filled, why)
 
 
 def _own_order(own: Own, evidence: Evidence) -> OrderRow | None:

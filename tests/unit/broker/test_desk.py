@@ -9,8 +9,10 @@ from edgeguard.broker.desk import BODY_BYTES_MAX, encode_body, parse_scope
 from edgeguard.broker.guard_watch import GuardWatch
 from edgeguard.broker.intents import IntentLog
 from edgeguard.broker.lock import AccountLock
+from edgeguard.broker.planner.flatness import Remaining
 from edgeguard.broker.planner.model import Intent, Scope, Send
-from edgeguard.broker.report import Proof, Record, Recorder, RequestLine, slippage_money, table
+from edgeguard.broker.report import Listed, Proof, Record, Recorder, RequestLine, slippage_money
+from edgeguard.broker.report_table import table
 from edgeguard.broker.retcodes import classify
 from edgeguard.broker.rows import SendRow, TickRow
 from edgeguard.broker.terminals import load_terminal
@@ -143,13 +145,51 @@ def test_a_record_tells_the_whole_story() -> None:
     recorder.record.proof = Proof(start + 3 * S, start + 4 * S, 1000)
     recorder.record.alarms.append("STUCK: for a while")
     text = table(recorder.record)
-    for word in ("close", "1.09990", "3.00", "FILLED", "two reads 1000 ms apart", "STUCK"):
+    for word in ("close", "1.09990", "3.00 USD", "FILLED", "two reads 1000 ms apart", "STUCK"):
         assert word in text
+    assert "started 2001-09-09 01:46:40.000000 UTC" in text
+    assert "ended at 3.000 s" in text
+    assert "began at 4.000 s" in text
+    assert f"closed by {send.intent.id}" in text
     found = msgspec.json.decode(msgspec.json.encode(recorder.record))
     line = found["requests"][0]
     assert (line["slippage"], line["retcode"], line["deal"]) == ("3.00", 10009, 5)
     assert line["quote_bid"] == "1.10000"
     assert len(found["book"]) == 1
+
+
+def fate(text: str, ticket: int) -> str:
+    """Return the line of the table that tells what became of a ticket."""
+    (line,) = (row for row in text.splitlines() if row.split()[1:2] == [str(ticket)])
+    return line
+
+
+def test_the_table_says_what_became_of_each_row() -> None:
+    """Closed by which request, gone by itself, appeared later, left: nothing is only a number."""
+    book = [
+        Listed("position", ticket, "EURUSD", "buy", "0.10", "1.10000", "-1.00", 7)
+        for ticket in (11, 12, 13, 14)
+    ]
+    lines = [
+        RequestLine(1, "close", "EURUSD", "buy", 11, "0.10", 10**18, {}, end="FILLED"),
+        RequestLine(2, "close", "EURUSD", "buy", 14, "0.10", 10**18, {}, end="PARTIAL"),
+        RequestLine(3, "close_by", "EURUSD", "buy", 20, "0.10", 10**18, {}, 21, end="FILLED"),
+        RequestLine(4, "close", "EURUSD", "buy", 12, "0.10", 10**18, {}, end="REJECTED"),
+    ]
+    text = table(record(book=book, requests=lines, requests_sent=4, result="FLAT"))
+    assert fate(text, 11).endswith("closed by 1")
+    assert "gone without a request" in fate(text, 12)
+    assert "gone without a request" in fate(text, 13)
+    assert "closed by 2; the rest went" in fate(text, 14)
+    for ticket in (20, 21):
+        assert fate(text, ticket).endswith("appeared later; closed by 3")
+    assert "2 closed without an answer or a quote, not counted" in text
+    left = (Remaining("position", 12, "EURUSD", "buy", 0.1, "the market is closed"),)
+    going = table(record(book=book, requests=lines, requests_sent=9, remaining=list(left)))
+    assert fate(going, 12).endswith("LEFT: the market is closed")
+    assert fate(going, 13).endswith("not gone yet")
+    assert "LEFT: position 12 EURUSD buy 0.1: the market is closed" in going
+    assert "requests: 9 (the first 4 are below)" in going
 
 
 def test_a_lock_is_for_one(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def core_names(terminal: PaperTerminal) -> dict[str, Any]:
 
 
 def package_names(terminal: PaperTerminal) -> dict[str, Any]:
-    """Return everything the vendor's package exports: core, constants, Buy, Sell and Close."""
+    """Return everything the vendor's package exports: core, constants and the helpers."""
     wrappers = Wrappers(terminal)
     return {
         "__version__": VERSION,
@@ -42,6 +42,7 @@ def package_names(terminal: PaperTerminal) -> dict[str, Any]:
         "Buy": wrappers.Buy,
         "Sell": wrappers.Sell,
         "Close": wrappers.Close,
+        "_RawOrder": wrappers.raw_order,
     }
 
 

@@ -277,6 +277,55 @@ def spread_widens(bench: Bench) -> None:
     assert bench.buy(1.0).price == 1.08506
 
 
+@scene("stops")
+def stops_level_rises(bench: Bench) -> None:
+    bench.faults(FaultRule(name="stops", points=300, ms=500, count=1))
+    assert bench.buy(1.0, sl=1.0840).retcode == c.TRADE_RETCODE_INVALID_STOPS
+    info = bench.mt5.symbol_info("EURUSD")
+    assert info is not None
+    assert info.trade_stops_level == 300
+    bench.pass_ns(500 * MS)
+    assert bench.buy(1.0, sl=1.0840).retcode == c.TRADE_RETCODE_DONE
+
+
+@scene("fifo")
+def broker_demands_the_oldest_first(bench: Bench) -> None:
+    first, second = bench.buy(1.0), bench.buy(1.0)
+    bench.faults(FaultRule(name="fifo", ms=500, count=1))
+    refused = bench.sell(1.0, position=second.order)
+    assert refused.retcode == c.TRADE_RETCODE_FIFO_CLOSE
+    account = bench.mt5.account_info()
+    assert account is not None
+    assert account.fifo_close is True
+    assert bench.sell(1.0, position=first.order).retcode == c.TRADE_RETCODE_DONE
+    bench.pass_ns(500 * MS)
+    assert bench.sell(1.0, position=second.order).retcode == c.TRADE_RETCODE_DONE
+
+
+@scene("ticks_stop")
+def prices_stand_still(bench: Bench) -> None:
+    before = bench.mt5.symbol_info_tick("EURUSD")
+    bench.faults(FaultRule(name="ticks_stop", ms=500, count=1, on=("account_info",)))
+    bench.mt5.account_info()
+    bench.pass_ns(100 * MS)
+    assert bench.tick("EURUSD", 1.2, 1.2001)
+    assert bench.mt5.symbol_info_tick("EURUSD") == before
+    bench.pass_ns(400 * MS)
+    after = bench.mt5.symbol_info_tick("EURUSD")
+    assert after is not None
+    assert (after.bid, after.ask) == (1.2, 1.2001)
+
+
+@scene("swap")
+def a_triple_night_is_charged(bench: Bench) -> None:
+    opened = bench.buy(1.0)
+    bench.faults(FaultRule(name="swap", points=3, count=1))
+    assert bench.sell(1.0, position=opened.order).retcode == c.TRADE_RETCODE_DONE
+    deals = bench.mt5.history_deals_get(position=opened.order)
+    assert deals is not None
+    assert deals[-1].swap == -21.3
+
+
 @scene("foreign_open")
 def another_ea_opens(bench: Bench) -> None:
     opened = bench.buy(1.0)

@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from edgeguard.broker.paper import FUNCTIONS, PaperTerminal, install_as_metatrader5, structs
+from edgeguard.broker.paper import (
+    FUNCTIONS,
+    FaultRule,
+    PaperTerminal,
+    install_as_metatrader5,
+    structs,
+)
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.arguments import matches_group, utf16_units
 from edgeguard.broker.paper.structs import STRUCT_TYPES, StructSequence, SymbolInfo, Tick
@@ -343,8 +349,52 @@ def test_wrappers_keep_the_vendors_contract(hedging: Bench) -> None:
         assert (bought.request.deviation, bought.request.type_filling) == (10, 0)
     assert helper.Close("EURUSD") is True
     assert hedging.positions() == ()
-    assert helper.Sell("EURUSD", 0.1, 1.0, comment="x") is not None
+    hedging.buy(0.1)
+    hedging.faults(FaultRule(name="symbol_hidden", symbol="EURUSD", on=("positions_get",)))
+    assert helper.Close("EURUSD") is None
     hedging.mt5.shutdown()
     with pytest.raises(TypeError):
         helper.Close("EURUSD")
     assert isinstance(hedging.mt5, PaperTerminal)
+
+
+def test_a_symbol_without_a_price_breaks_the_helpers_as_the_vendors_code_does(
+    hedging: Bench,
+) -> None:
+    """Buy and Sell look at a tick that is None; public clients catch just that."""
+    helper = Wrappers(hedging.mt5)
+    for call, name in ((helper.Buy, "ask"), (helper.Sell, "bid")):
+        with pytest.raises(AttributeError, match=f"'NoneType' object has no attribute '{name}'"):
+            call("NOPE", 0.1)
+    refused = helper.Buy("NOPE", 0.1, 1.0)
+    assert refused is not None
+    assert refused.retcode == c.TRADE_RETCODE_INVALID
+
+
+def test_the_raw_order_is_there_for_those_who_import_it(
+    hedging: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pymt5adapter does; its arguments are positional and the price is sent as given."""
+    for name in ("MetaTrader5", "MetaTrader5._core"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    raw: Any = vars(install_as_metatrader5(hedging.mt5))["_RawOrder"]
+    result = raw(c.ORDER_TYPE_SELL, "EURUSD", 0.2, 1.5, "by hand", None)
+    assert result.retcode == c.TRADE_RETCODE_DONE
+    assert (result.request.price, result.request.comment) == (1.5, "by hand")
+    (held,) = hedging.positions()
+    assert raw(c.ORDER_TYPE_BUY, "EURUSD", 0.2, 1.5, ticket=held.ticket).retcode == 10009
+    assert hedging.positions() == ()
+
+
+@pytest.mark.parametrize("field", ["volume", "price", "sl", "tp", "stoplimit"])
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, float("inf"), float("nan"), 1e15])
+def test_numbers_beyond_all_measure_are_refused_by_the_server(
+    hedging: Bench, field: str, value: float
+) -> None:
+    """They are floats, so they are sent; no arithmetic of the server breaks on them."""
+    for action in (c.TRADE_ACTION_DEAL, c.TRADE_ACTION_PENDING, c.TRADE_ACTION_SLTP):
+        result = hedging.send(**{**GOOD, "action": action, field: value})
+        assert result.retcode == c.TRADE_RETCODE_INVALID
+    assert hedging.mt5.order_calc_margin(0, "EURUSD", value, 1.1) is None
+    assert hedging.mt5.order_calc_profit(0, "EURUSD", 1.0, value, 1.1) is None
+    assert hedging.mt5.last_error()[0] == -2

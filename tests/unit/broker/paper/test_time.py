@@ -158,11 +158,14 @@ def test_history_refuses_bad_arguments(hedging: Bench) -> None:
         assert get(*args, **named) is None
         assert hedging.mt5.last_error() == (-2, text)
     assert hedging.mt5.history_orders_total(1) is None
+    assert get(date_from=0, date_to=1) is None
+    assert hedging.mt5.last_error() == (-2, "Invalid arguments")
 
 
-def test_bars_and_ticks_come_from_what_was_seen(hedging: Bench) -> None:
+def test_bars_and_ticks_come_from_what_was_seen() -> None:
     """copy_* give structured arrays of the vendor's dtypes, built from the kept ticks."""
     numpy = pytest.importorskip("numpy")
+    hedging = Bench(msgspec.structs.replace(presets.hedging(), past_days=0))
     for second, bid in enumerate((1.0850, 1.0860, 1.0840, 1.0855)):
         hedging.now_ns = START_NS + second * 20 * S
         hedging.tick("EURUSD", bid, bid + 0.0001)

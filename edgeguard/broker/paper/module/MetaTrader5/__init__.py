@@ -6,10 +6,11 @@ socket; EDGEGUARD_PAPER_LAUNCH, if set, is the command that initialize() starts 
 
 import os
 import shlex
+import sys
 
 from edgeguard.broker.paper.api import PaperTerminal
 from edgeguard.broker.paper.client import SocketConnection
-from edgeguard.broker.paper.module import package_names
+from edgeguard.broker.paper.module import make_core, package_names
 
 _terminal = PaperTerminal(
     SocketConnection(
@@ -19,3 +20,5 @@ _terminal = PaperTerminal(
     )
 )
 globals().update(package_names(_terminal))
+# Importable as the vendor's compiled module is, although this folder has no such file.
+_core = sys.modules[f"{__name__}._core"] = make_core(_terminal)
