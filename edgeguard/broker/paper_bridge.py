@@ -65,6 +65,7 @@ def paper_spec(config: Config, account: AccountConfig) -> PaperSpec:
         symbols=tuple(_symbol(symbol, quotes, paper.margin_mode) for symbol in config.symbol),
         rates={**conversion_rates(config.symbol, quotes, account.currency), **presets.RATES},
         faults=FaultPlan(rules=rules),
+        past_days=presets.PAST_DAYS,
     )
 
 

@@ -52,6 +52,11 @@ class TickHistory:
             if first_ms <= tick[0] <= last_ms:
                 yield tick
 
+    def is_before(self, symbol: str, time_s: float, timeframe: int) -> bool:
+        """Return whether a moment lies before all bars there could be, without drawing them."""
+        past = self._pasts.get(symbol)
+        return past is not None and time_s < bar_start(past.first_s, timeframe)
+
     def parts(self, symbol: str, *, minutes: bool) -> Iterator[BarRow]:
         """Yield what bars are put together from, newest first: live minutes, then the past."""
         live = sorted(self._live(symbol).values(), reverse=True)
@@ -129,6 +134,9 @@ def bars(
         The bars, oldest first.
     """
     first, second = bounds
+    last_s = {"range": second, "from": first}.get(mode)
+    if last_s is not None and history.is_before(symbol, last_s, timeframe):
+        return []
     newest_first = _bars_back(history, symbol, timeframe)
     if mode == "range":
         found: list[BarRow] = []

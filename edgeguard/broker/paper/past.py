@@ -41,7 +41,10 @@ class _Hour(msgspec.Struct, frozen=True):
 
 
 class Past:
-    """A symbol's made-up past. Times are broker seconds; prices bids in quote currency."""
+    """A symbol's made-up past. Times are broker seconds; prices bids in quote currency.
+
+    Nothing lies before ``first_s``.
+    """
 
     def __init__(self, spec: SymbolSpec, end_s: int, quote: tuple[float, float], days: int) -> None:
         """Take the rules, the end, the bid and ask to end at, and how many days to reach back.
@@ -54,7 +57,7 @@ class Past:
         """
         self._spec = spec
         self._end_s = end_s // MINUTE_S * MINUTE_S
-        self._first_s = (self._end_s - days * DAY_S) // HOUR_S * HOUR_S
+        self.first_s = (self._end_s - days * DAY_S) // HOUR_S * HOUR_S
         self._bid, self._ask = quote
         self._points = round((quote[1] - quote[0]) / spec.point)
         # Newest first, as far back as anyone has asked.
@@ -102,7 +105,7 @@ class Past:
         place = 0
         while True:
             while place == len(self._hours):
-                if self._next_s < self._first_s:
+                if self._next_s < self.first_s:
                     return
                 self._draw()
             yield self._hours[place]

@@ -11,6 +11,8 @@ from edgeguard.broker.paper import PaperSpec, presets
 from edgeguard.broker.paper import constants as c
 from edgeguard.broker.paper.bars import bar_start
 from edgeguard.broker.paper.clock import weekday
+from edgeguard.broker.paper_bridge import paper_spec
+from tests.process.broker_rig import make_config
 from tests.unit.broker.paper.bench import START_NS, Bench, S, changed
 
 pytest.importorskip("numpy")
@@ -106,6 +108,14 @@ def test_how_far_back_it_reaches_is_the_specs_to_say() -> None:
     ticks = terminal().copy_ticks_from("BTCUSDT", 0, 1_000_000, c.COPY_TICKS_ALL)
     assert len(ticks) == 7 * 24 * 60 * 4
     assert len(terminal().copy_ticks_from("EURUSD", 0, 3, c.COPY_TICKS_TRADE)) == 0
+
+
+def test_the_terminal_of_a_configuration_has_a_past_too() -> None:
+    """As `edgeguard up` starts it: what is configured with a quote can be looked back on."""
+    config = make_config()
+    mt5 = terminal(paper_spec(config, config.account[0]))
+    assert len(mt5.copy_rates_from_pos("XAUUSD", c.TIMEFRAME_D1, 0, 200)) == 200
+    assert len(mt5.copy_rates_from("XAUUSD", c.TIMEFRAME_D1, 0, 200)) == 0
 
 
 def test_the_ways_to_ask_agree() -> None:
