@@ -73,7 +73,18 @@ WORLD_RULES: dict[str, dict[str, Any]] = {
     "account_switch": {"on": ("account_info",), "ms": 3000, "probability": 0.03, "count": 1},
     "symbol_hidden": {"ms": 5000, "probability": 0.2, "count": 1},
 }
-RULES = {**CALL_RULES, **SEND_RULES, **WORLD_RULES}
+LATER_RULES: dict[str, dict[str, Any]] = {
+    "fifo": {"ms": 2000, "jitter_ms": 12000, "probability": 0.2, "count": 2},
+    "stops": {"ms": 2000, "jitter_ms": 12000, "points": 300, "probability": 0.2, "count": 2},
+    "swap": {"points": 3, "probability": 0.1, "count": 3},
+    "ticks_stop": {"ms": 2000, "jitter_ms": 12000, "probability": 0.2, "count": 2},
+    "invalid_params": {"on": ("*",), "probability": 0.05},
+    "invalid_version": {"probability": 0.5, "count": 2},
+    "not_found": {"on": ("*",), "probability": 0.05},
+    "unsupported": {"on": ("*",), "probability": 0.05},
+}
+"""Faults that came later, in half of the seeds, by dice of their own: the rest is as before."""
+RULES = {**CALL_RULES, **SEND_RULES, **WORLD_RULES, **LATER_RULES}
 THIRD_PARTY = frozenset(
     {"foreign_open", "foreign_close", "foreign_partial_close", "forced_stop_out", "pending_fill"}
 )
@@ -121,6 +132,7 @@ def draw(seed: int, only: Mode | None = None) -> Scenario:
     end_ns = dice.choice((4, 12, 30)) * SECOND
     rules = _rules(dice, end_ns)
     scope = _scope(dice)
+    rules += _later_rules(seed, end_ns, has_fifo=mode == "hedging" and scope.kind != "strategy")
     return Scenario(
         seed=seed,
         mode=mode,
@@ -134,7 +146,7 @@ def draw(seed: int, only: Mode | None = None) -> Scenario:
 
 
 def _rules(dice: random.Random, end_ns: int) -> tuple[FaultRule, ...]:
-    names = dice.sample(sorted(RULES), dice.choice((0, 1, 2, 3, 5, 8)))
+    names = dice.sample(sorted(RULES.keys() - LATER_RULES.keys()), dice.choice((0, 1, 2, 3, 5, 8)))
     found: list[FaultRule] = []
     for name in names:
         fields = dict(RULES[name])
@@ -152,6 +164,18 @@ def _rules(dice: random.Random, end_ns: int) -> tuple[FaultRule, ...]:
             fields["probability"] = min(1.0, fields["probability"] * dice.choice((0.3, 3.0)))
         found.append(msgspec.convert({"name": name, **fields}, FaultRule))
     return tuple(found)
+
+
+def _later_rules(seed: int, end_ns: int, *, has_fifo: bool) -> tuple[FaultRule, ...]:
+    """Return up to three of the later faults, in half of the seeds, from dice of their own."""
+    dice = random.Random(f"later:{seed}")
+    names = dice.sample(sorted(LATER_RULES), dice.choice((0, 0, 0, 1, 2, 3)))
+    until = {"until_ms": end_ns // 1_000_000}
+    return tuple(
+        msgspec.convert({"name": name, **LATER_RULES[name], **until}, FaultRule)
+        for name in names
+        if name != "fifo" or has_fifo
+    )
 
 
 def _spec(dice: random.Random, mode: Mode, scope: Scope) -> PaperSpec:
