@@ -20,7 +20,7 @@ from benches.harness.native import MissingError
 from benches.harness.process import ROOT
 from benches.harness.result import Figure, Report, unjudged
 
-GROUPS = ("core", "peers", "floors", "page", "wire", "rates", "load", "life", "flatten")
+GROUPS = ("core", "peers", "floors", "page", "gates", "wire", "rates", "load", "life", "flatten")
 RESULTS = ROOT / "benches" / "results"
 
 Part = Callable[[Bench], Figure | Iterable[Figure]]

@@ -56,7 +56,7 @@ def flood(bench: Bench, rate: int, batch: int, seconds: int) -> Lag:
     count = records.write(place / "records", messages(rate // batch, batch, seconds))
     with guarding.guard(place, guarding.Shape()) as guarded:
         before = guarded.frames()
-        meter = cpu.CpuMeter([guarded.pid])
+        meter = cpu.CpuMeter(guarded.pids)
         used = cpu.process_seconds(guarded.pid)
         arguments = ["flood", *guarded.ends, place / "records", out, "500"]
         process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER)

@@ -65,7 +65,7 @@ def at_rate(bench: Bench, a_second: int, count: int) -> Figure:
     floor, dirt_floor = echo(bench, "ipc", messages, lost)
     place = bench.fresh("q")
     with guarding.guard(place, guarding.Shape()) as guarded:
-        ours, dirt = ping(place, guarded.ends, messages, [guarded.pid], lost)
+        ours, dirt = ping(place, guarded.ends, messages, guarded.pids, lost)
     ours.sort()
     floor.sort()
     return Figure(
@@ -94,7 +94,7 @@ def compare(
     def candidate() -> tuple[list[float], float]:
         place = bench.fresh("g")
         with guarding.guard(place, shape) as guarded:
-            return ping(place, guarded.ends, messages, [guarded.pid], lost, guarded.env)
+            return ping(place, guarded.ends, messages, guarded.pids, lost, guarded.env)
 
     def floor() -> tuple[list[float], float]:
         return echo(bench, transport, messages, lost)
@@ -220,6 +220,7 @@ def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterat
             value=found.ratio(percent),
             summary=summary if percent == 50 else {},
             curves=curves if percent == 50 else [],
+            curves_unit="us",
             samples=len(ours),
             null=found.null(percent),
             discarded=found.discarded,

@@ -31,6 +31,7 @@ def _figure(value: float | None, bound: float | None, *, at_least: bool = False)
         (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1), "not judged"),
         (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1, is_upper=True), "met"),
         (msgspec.structs.replace(_figure(2.0, 1.0), dirty=1, is_upper=True), "not judged"),
+        (msgspec.structs.replace(_figure(1.0, 1.0), doubt="no storm"), "not judged"),
     ],
 )
 def test_verdicts(figure: Figure, verdict: str) -> None:
