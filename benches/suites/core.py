@@ -74,8 +74,17 @@ def rust_core(bench: Bench) -> Iterator[Figure]:
         found = [rust.typical(group, str(size)) for size in sizes]
         for size, value in zip(sizes, found, strict=True):
             yield _value(f"frame of 128, {size:,} {group}", "ns/tick", value)
-        name = f"growth from {sizes[0]} to {sizes[-1]:,} {group}"
-        yield _value(name, "x", found[-1] / found[0])
+        yield Figure(
+            group=GROUP,
+            name=f"growth from {sizes[0]} to {sizes[-1]:,} {group}",
+            unit="x",
+            value=found[-1] / found[0],
+            curves=[
+                Curve(f"{size:,} {group}", stats.ecdf(rust.samples(group, str(size))))
+                for size in sizes
+            ],
+            curves_unit="ns/tick",
+        )
 
 
 def rust_gate(bench: Bench) -> Iterator[Figure]:
