@@ -44,7 +44,7 @@ def tcp(bench: Bench) -> Iterator[Figure]:
 
 def curve(bench: Bench) -> Iterator[Figure]:
     """Measure the same with every frame encrypted, the echo's too."""
-    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(1000, 600)))
 
 
 def halts(bench: Bench) -> Iterator[Figure]:

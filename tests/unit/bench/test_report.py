@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benches.__main__ import GROUPS, Part, Run, parts
-from benches.harness import bounds, page, plot, result, table
+from benches.__main__ import GROUPS, Part, Run, parts, soiled
+from benches.harness import bounds, cpu, page, plot, result, table
 from benches.harness.bench import Bench
 from benches.harness.result import Curve, Figure, Report
 
@@ -134,6 +134,17 @@ def test_a_part_that_breaks_leaves_the_others_their_figures(tmp_path: Path) -> N
     assert "unfinished" in report.kind
     assert run.broken == 1
     assert "planted" in run.figures[-1].reason
+
+
+def test_what_others_used_meanwhile_opens_a_missed_bound_and_keeps_a_met_one() -> None:
+    share = cpu.DIRTY_ABOVE * 2
+    assert soiled(_figure(2.0, 1.0), share).verdict == "not judged"
+    assert soiled(_figure(2.0, 1.0), 0.0).verdict == "missed"
+    assert soiled(_figure(1.0, 1.0), share).verdict == "met"
+    ratio = msgspec.structs.replace(_figure(2.0, 1.0), unit="x")
+    assert soiled(ratio, share).verdict == "missed"
+    own = msgspec.structs.replace(_figure(2.0, 1.0), group="wire")
+    assert soiled(own, share) == own
 
 
 @pytest.mark.parametrize("group", GROUPS)
