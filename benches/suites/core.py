@@ -70,6 +70,7 @@ def rust_core(bench: Bench) -> Iterator[Figure]:
     )
     for name in ("loss only", "spread only", "input checks only"):
         yield _of(rust, f"frame of 128, {name}", "trigger", name)
+        yield _of(rust, f"one tick per frame, cold, {name}", "cold", name, ticks=1)
     for group, sizes in (("positions", (1, 64, 1000, 10_000)), ("symbols", (1, 8, 100, 1000))):
         found = [rust.typical(group, str(size)) for size in sizes]
         for size, value in zip(sizes, found, strict=True):
@@ -130,6 +131,10 @@ def through_python(bench: Bench) -> Iterator[Figure]:
     yield from per_frame(found, frame, single)
     yield _python(found, "test_batch_with_1000_symbols", "through Python, 1,000 symbols", "ns/tick")
     yield _python(found, "test_advance_with_nothing_due", "advance, nothing due", "ns")
+    name, note = "error_rate alone: an error, through Python", "five within the window"
+    yield _python(found, "test_error", name, "ns", note)
+    name = "connection_lost alone: a heartbeat, through Python"
+    yield _python(found, "test_heartbeat", name, "ns")
     yield _python(found, "test_msgspec_decode_of_one_tick", "msgspec decode of a tick", "ns")
     yield _python(found, "test_python_peek_of_one_tick", "peek at a head in Python", "ns")
     yield _python(found, "test_plain_python", "plain Python guard", "ns/tick")
