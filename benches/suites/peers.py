@@ -50,7 +50,8 @@ def peers(bench: Bench) -> Iterator[result.Figure]:
             if ours is None:
                 yield result.unjudged(GROUP, times, "needs the group core in the same run")
                 continue
-            expected = "500 x is expected; " if package == "nautilus_trader" else ""
+            is_expected = package == "nautilus_trader" and how == "in batches"
+            expected = "500 x is expected; " if is_expected else ""
             yield result.Figure(
                 group=GROUP,
                 name=times,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from benches.harness import guarding
-from benches.suites import load
+from benches.harness.bench import Bench
+from benches.suites import load, wire
 from edgeguard.codec.native import decode
+from edgeguard.config.load import load_config
 from edgeguard.messages import TickBatch
 
-LASTING_NS = 4_000_000_000
+LASTING_NS = 3_000_000_000
 
 
 def test_the_load_goes_on_for_as_long_as_it_says_on_accounts_that_there_are() -> None:
@@ -24,6 +27,15 @@ def test_the_load_goes_on_for_as_long_as_it_says_on_accounts_that_there_are() ->
     assert all(ticks[name] == 1 for name in load.STORM)
     assert all(ticks[name] == LASTING_NS // load.BURST_PERIOD_NS for name in load.BURST)
     assert [one.due_ns for one in made] == sorted(one.due_ns for one in made)
+
+
+def test_no_pause_of_the_burst_becomes_sticky(tmp_path: Path) -> None:
+    """One that is not released any more ends the burst."""
+    path = guarding.write_config(tmp_path, guarding.Shape(accounts=load.ACCOUNTS))
+    config, _ = load_config(path)
+    measured = wire.pause_records(Bench(is_full=True, place=tmp_path).sized(2000, 600))
+    pairs = (measured[-1].due_ns + load.MARGIN_NS) // load.BURST_PERIOD_NS // 2
+    assert pairs <= config.account[0].limits.releases_per_hour
 
 
 def test_a_load_without_one_of_its_parts_says_which() -> None:
