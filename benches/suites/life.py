@@ -116,7 +116,7 @@ def first_byte(bench: Bench) -> Iterator[Figure]:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as control:
         control.setsockopt(zmq.LINGER, 0)
         control.bind(paths.control)
-        for _ in range(bench.sized(20, 6)):
+        for _ in range(bench.sized(20, 4)):
             begun = time.perf_counter()
             command = process.python("-m", "edgeguard", "--config", config, "halt", "--reason", "x")
             with process.running([*command, "--timeout", "0.1"], core=process.SUBJECT):
@@ -146,7 +146,7 @@ def first_word(bench: Bench) -> Iterator[Figure]:
         bare: list[float] = []
         with guarding.guard(bench.fresh("w"), guarding.Shape()) as guarded:
             where = ("--config", guarded.config, "--reason", "x", "--timeout", "0.1")
-            for _ in range(bench.sized(20, 6)):
+            for _ in range(bench.sized(20, 4)):
                 bare.append(_bare_start())
                 begun = time.perf_counter()
                 with subprocess.Popen(  # noqa: S603  # our own command
@@ -166,7 +166,7 @@ def first_word(bench: Bench) -> Iterator[Figure]:
 def by_hand(bench: Bench) -> Figure:
     """Measure from the start of `edgeguard halt` to a closed page."""
     samples: list[float] = []
-    for _ in range(bench.sized(7, 3)):
+    for _ in range(bench.sized(7, 2)):
         with guarding.guard(bench.fresh("h"), guarding.Shape()) as guarded:
             command = process.python("-m", "edgeguard", "--config", guarded.config)
             begun = time.perf_counter()

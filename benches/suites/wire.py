@@ -34,17 +34,17 @@ ECHO_TOPIC = b"halt.A"
 
 def ipc(bench: Bench) -> Iterator[Figure]:
     """Measure pauses (many samples) on unix sockets."""
-    yield from compare(bench, "ipc", "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, "ipc", "pause", pause_records(bench.sized(2000, 400)))
 
 
 def tcp(bench: Bench) -> Iterator[Figure]:
     """Measure the same on loopback."""
-    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(2000, 400)))
 
 
 def curve(bench: Bench) -> Iterator[Figure]:
     """Measure the same with every frame encrypted, the echo's too."""
-    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(1000, 600)))
+    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(1000, 400)))
 
 
 def halts(bench: Bench) -> Iterator[Figure]:
