@@ -34,7 +34,7 @@ CLOCK: Final = SystemClock()
 
 def trips(bench: Bench) -> Iterator[Figure]:
     """Trip one account after the other; measure how long both its gates stayed open."""
-    accounts = bench.sized(128, 32)
+    accounts = bench.sized(100, 24)
     closed: dict[str, list[float]] = {"page": [], "remote": []}
     costs: list[float] = []
     with (
