@@ -92,7 +92,6 @@ class Run:
             for figure in [made] if isinstance(made, Figure) else made:
                 _say(f"   {figure.name}: {table.number(figure.value)} {figure.unit}")
                 self.figures.append(bounds.bounded(soiled(figure, meter.others())))
-                meter = cpu.CpuMeter()
         except MissingError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001  # the other parts still count
@@ -112,7 +111,7 @@ def parts(group: str) -> Sequence[Part]:
 
 
 def soiled(figure: Figure, others: float) -> Figure:
-    """Return a figure as dirty where others used the machine since the one before it.
+    """Return a figure as dirty where others used the machine since its part of the group began.
 
     Most suites judge this themselves, run by run. For the others it is judged here; others can only
     make these values worse, but for the ratios, which are of the fastest samples on both sides.

@@ -75,7 +75,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
             return self.why_not
         if self.verdict != "not judged":
             return self.doubt
-        return self.doubt or f"others used the machine in {self.dirty} runs"
+        return self.doubt or f"others used the machine (dirty runs: {self.dirty})"
 
 
 class Report(msgspec.Struct, frozen=True):

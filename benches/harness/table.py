@@ -92,9 +92,9 @@ def note(one: Figure) -> str:
     if one.null is not None:
         parts.append(f"null {one.null:.2f}")
     if one.discarded:
-        parts.append(f"{one.discarded} dirty runs discarded")
+        parts.append(f"dirty runs discarded: {one.discarded}")
     if one.dirty and not one.reason:
-        parts.append(f"{one.dirty} dirty runs kept")
+        parts.append(f"dirty runs kept: {one.dirty}")
     return "; ".join(parts)
 
 
