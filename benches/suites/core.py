@@ -112,7 +112,7 @@ def criterion(bench: Bench, suite: str) -> Rust:
         raise MissingError("cargo is not installed")
     base = [cargo, "bench", "--locked", "--quiet", "-p", "edgeguard-core", "--bench", suite]
     process.run([*base, "--no-run"], timeout_s=BUILD_S)
-    seconds = bench.sized(2, 0.3)
+    seconds = bench.sized(1, 0.3)
     run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(seconds)]
     process.run([*base, "--", *run_time], core=process.SUBJECT, timeout_s=BUILD_S)
     return Rust(TARGET)

@@ -41,7 +41,7 @@ def start_up(bench: Bench) -> Figure:
 
 def idle(bench: Bench) -> Figure:
     """Measure the processor time of a guard to which nothing happens."""
-    seconds = bench.sized(30, 5)
+    seconds = bench.sized(20, 5)
     with guarding.guard(bench.fresh("i"), guarding.Shape()) as guarded:
         time.sleep(1)
         before = cpu.process_seconds(guarded.pid)

@@ -53,7 +53,7 @@ Counts = dict[str, float]
 
 def under_load(bench: Bench) -> Iterator[Figure]:
     """Measure ticks to pauses beside flatten, journal burst, status client, notification storm."""
-    messages = wire.pause_records(bench.sized(2000, 600))
+    messages = wire.pause_records(bench.sized(1600, 600))
     lasting_ns = messages[-1].due_ns + MARGIN_NS
     lost: list[int] = []
     done: list[tuple[list[float], Counts]] = []

@@ -45,14 +45,14 @@ class Lag:
 def singles(bench: Bench) -> Iterator[Figure]:
     """Measure messages of one tick at growing rates."""
     for rate in SINGLES if bench.is_full else (100_000, 300_000):
-        found = flood(bench, rate, 1, bench.sized(5, 2))
+        found = flood(bench, rate, 1, bench.sized(4, 2))
         yield from _figures(f"{rate:,} single-tick messages/s", found)
 
 
 def batches(bench: Bench) -> Iterator[Figure]:
     """Measure batches of 128 at growing rates."""
     for rate in BATCHED if bench.is_full else (BATCHED[-1],):
-        found = flood(bench, rate, BATCH, bench.sized(5, 2))
+        found = flood(bench, rate, BATCH, bench.sized(4, 2))
         yield from _figures(f"{rate:,} ticks/s in batches of {BATCH}", found)
 
 

@@ -39,7 +39,7 @@ def ipc(bench: Bench) -> Iterator[Figure]:
 
 def tcp(bench: Bench) -> Iterator[Figure]:
     """Measure the same on loopback."""
-    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(2000, 400)))
+    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(1400, 400)))
 
 
 def curve(bench: Bench) -> Iterator[Figure]:

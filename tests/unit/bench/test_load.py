@@ -33,7 +33,7 @@ def test_no_pause_of_the_burst_becomes_sticky(tmp_path: Path) -> None:
     """One that is not released any more ends the burst."""
     path = guarding.write_config(tmp_path, guarding.Shape(accounts=load.ACCOUNTS))
     config, _ = load_config(path)
-    measured = wire.pause_records(Bench(is_full=True, place=tmp_path).sized(2000, 600))
+    measured = wire.pause_records(Bench(is_full=True, place=tmp_path).sized(1600, 600))
     pairs = (measured[-1].due_ns + load.MARGIN_NS) // load.BURST_PERIOD_NS // 2
     assert pairs <= config.account[0].limits.releases_per_hour
 
