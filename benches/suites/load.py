@@ -177,7 +177,8 @@ def _flatten(guarded: guarding.Guarded) -> None:
     with PaperControl(str(guarded.paths.paper_socket(FLATTENED))) as control:
         control.admin("faults", plan={"rules": [rule]})
         control.admin("open_book", positions=book, orders=[])
-        guarded.command("halt", account=FLATTENED)
+        # Its last word would come when all is flat, and the measurement would begin then.
+        guarded.command("halt", account=FLATTENED, timeout="0.1")
         process.await_true("the flatten's first order", lambda: bool(control.admin("audit")))
 
 
