@@ -128,14 +128,18 @@ def _figures(name: str, found: Lag) -> Iterator[Figure]:
     if found.lost_probes:
         note += f"; {found.lost_probes} probes lost"
     dirty = int(found.others > cpu.DIRTY_ABOVE)
-    lag = result.figure(GROUP, f"{name}: lag p50", "us", found.lags, note=note, dirty=dirty)
+    lag = result.figure(
+        GROUP, f"{name}: lag p50", "us", found.lags, note=note, dirty=dirty, is_upper=True
+    )
     both = (("guard", found.lags), ("native echo", found.floor))
     curves = [result.Curve(label, stats.ecdf(samples)) for label, samples in both]
     yield msgspec.structs.replace(lag, curves=curves)
     name_taken, why = f"{name}: lag until taken, p50", "events do not match the probes one by one"
     if found.taken:
         note = "from when a tick was due to the guard's own stamp of taking it"
-        yield result.figure(GROUP, name_taken, "us", found.taken, note=note, dirty=dirty)
+        yield result.figure(
+            GROUP, name_taken, "us", found.taken, note=note, dirty=dirty, is_upper=True
+        )
     else:
         yield result.unjudged(GROUP, name_taken, why)
     note = f"of {found.sent:,} sent, by the guard's own count of what it took"
