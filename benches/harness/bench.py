@@ -28,7 +28,7 @@ class Bench:
     @property
     def pairs(self) -> int:
         """How many clean pairs a comparison wants."""
-        return self.wanted_pairs or self.sized(7, 3)
+        return self.wanted_pairs or self.sized(7, 2)
 
     def sized(self, full: Amount, quick: Amount) -> Amount:
         """Return the amount of work of this kind of run."""

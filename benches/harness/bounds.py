@@ -52,6 +52,7 @@ BOUNDS: Final[Mapping[str, Mapping[str, Bound]]] = {
     },
     "rates": {
         "300,000 single-tick messages/s: lag p50": Bound(100.0, "us"),
+        "300,000 single-tick messages/s: lag until taken, p50": Bound(100.0, "us"),
         "300,000 single-tick messages/s: lost": Bound(0.0, "messages"),
         "4,000,000 ticks/s in batches of 128: lost": Bound(0.0, "messages"),
     },

@@ -35,8 +35,8 @@ SYMBOLS_MAX = 64
 """Positions at most: a snapshot of more does not fit one message."""
 
 
-def main(config_path: str) -> None:
-    """Serve every account of the configuration until SIGTERM."""
+def main(config_path: str, other: str = "") -> None:
+    """Serve every account of the configuration but the one of a real broker until SIGTERM."""
     config, _ = load_config(Path(config_path))
     paths = Paths(config)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -48,6 +48,8 @@ def main(config_path: str) -> None:
     brokers: dict[zmq.Socket[bytes], _Broker] = {}
     names = [symbol.name for symbol in config.symbol][:SYMBOLS_MAX]
     for account in config.account:
+        if account.id == other:
+            continue
         socket = context.socket(zmq.ROUTER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.bind(paths.broker(account.id))
@@ -177,4 +179,4 @@ def _wall_ns() -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -10,11 +10,11 @@ from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
 from edgeguard.transport.client import Client
 
-INTERVAL_S = 0.1
+INTERVAL_S = 0.05
 
 
 def main(config_path: str) -> None:
-    """Ask for the status ten times a second; each answer is a byte in a file."""
+    """Ask for the status twenty times a second; each answer is a byte in a file."""
     config, _ = load_config(Path(config_path))
     with Client(Paths(config).control) as client:
         count = Path(config_path).parent / "answers_of_status"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,40 +18,58 @@ DIRTY_ABOVE: Final = 0.05
 class CpuMeter:
     """Measures the share of one core that processes other than ours used.
 
-    Ours are this process, its children that have ended, and the live ones that are named.
+    Ours are this process, its children that have ended, and the live ones that are named. Whoever
+    started this process (make, a shell) only waits for it, and is somebody else if it does not.
     """
 
     def __init__(self, pids: Iterable[int] = ()) -> None:
         """Start measuring."""
         self._pids = tuple(pids)
         self._begun = time.perf_counter()
-        self._busy = busy_seconds()
+        self._sampled, self._idle = _stat_seconds()
         self._own = self._own_seconds()
 
+    def own(self) -> float:
+        """Return the processor seconds that were ours since the start."""
+        return self._own_seconds() - self._own
+
     def others(self) -> float:
-        """Return the share of one core that others have used since the start."""
+        """Return the share of one core that others have used since the start.
+
+        The lesser of two readings, neither of which is right alone: the kernel samples who is busy
+        at its timer's ticks, which errs either way in a short run; idle time is exact, but what
+        our wake-ups cost between idle and running would be charged to others.
+        """
         elapsed = time.perf_counter() - self._begun
-        used = busy_seconds() - self._busy - (self._own_seconds() - self._own)
+        sampled, idle = _stat_seconds()
+        not_idle = elapsed * (os.cpu_count() or 1) - (idle - self._idle)
+        used = min(sampled - self._sampled, not_idle) - self.own()
         return max(used, 0.0) / max(elapsed, 1e-9)
 
     def _own_seconds(self) -> float:
-        times = os.times()
-        ended = times.user + times.system + times.children_user + times.children_system
-        return ended + sum(process_seconds(pid) for pid in self._pids)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        here = time.process_time() + ended.ru_utime + ended.ru_stime
+        return here + sum(process_seconds(pid) for pid in self._pids)
 
 
-def busy_seconds() -> float:
-    """Return the seconds that all cores together have been busy or stolen since boot."""
-    user, nice, system, _idle, _wait, irq, soft, steal = map(
+def _stat_seconds() -> tuple[float, float]:
+    """Return the seconds since boot, of all cores, that were sampled busy or stolen, and idle."""
+    user, nice, system, idle, wait, irq, soft, steal = map(
         int, _STAT.read_text().split("\n", 1)[0].split()[1:9]
     )
-    return (user + nice + system + irq + soft + steal) / _TICKS
+    return (user + nice + system + irq + soft + steal) / _TICKS, (idle + wait) / _TICKS
 
 
 def process_seconds(pid: int) -> float:
-    """Return the processor time of a live process, 0 once it is gone."""
+    """Return the processor time of a live process, 0 once it is gone.
+
+    Its threads tell theirs in nanoseconds; the process's own sum is in ticks of 10 ms, but has
+    also what ended threads used.
+    """
+    place = Path(f"/proc/{pid}")
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (place / "stat").read_text().rpartition(")")[2].split()
+        threads = [int(one.read_text().split()[0]) for one in place.glob("task/*/schedstat")]
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return max((int(fields[11]) + int(fields[12])) / _TICKS, sum(threads) / 1e9)

@@ -35,7 +35,7 @@ first_reference = "snapshot"
 connection_lost_s = 86400
 spread_clear_s = 0
 spread_samples_min = 1000000
-releases_per_hour = 1000
+releases_per_hour = 3600
 price_age_max_s = 86400
 """
 OPS = """
@@ -51,10 +51,18 @@ repeat_p2_s = 1
 name = "mute"
 kind = "discord"
 url = "http://127.0.0.1:{sink}/hang"
+"""
+CHANNEL = """
 [[notify.channel]]
-name = "sink"
+name = "sink{number}"
 kind = "discord"
 url = "http://127.0.0.1:{sink}/storm"
+"""
+QUOTE = """
+[[paper.quotes]]
+symbol = "{name}"
+bid = "1.38694"
+ask = "1.38705"
 """
 SYMBOL = """
 [[symbol]]
@@ -79,6 +87,10 @@ class Shape:
     """CURVE on the sockets that are TCP."""
     sink_port: int = 0
     """Where notifications go; 0 for a guard without `edgeguard ops` beside it."""
+    sinks: int = 1
+    """Messengers that answer, beside the one that never does."""
+    paper: str = ""
+    """An account with a real broker process and a paper terminal; empty for none."""
 
 
 @dataclass
@@ -88,8 +100,15 @@ class Guarded:
     config: Path
     paths: Paths
     pid: int
+    broker_pid: int
+    """The stand-in that reads for the accounts."""
     env: dict[str, str]
     """What a native pinger needs to know of keys."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Return our own processes that a run's meter must not take for somebody else's."""
+        return [self.pid, self.broker_pid]
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -139,8 +158,13 @@ def write_config(place: Path, shape: Shape) -> Path:
     if shape.sink_port:
         log, port = place / "incidents.md", free_port()
         lines += [OPS.format(port=port, log=log, sink=shape.sink_port)]
+        lines += [
+            CHANNEL.format(number=number, sink=shape.sink_port) for number in range(shape.sinks)
+        ]
     lines += [ACCOUNT.format(id=name) for name in account_names(shape.accounts)]
     lines += [SYMBOL.format(name=name, base=name[:3]) for name in symbol_names(shape.symbols)]
+    if shape.paper:
+        lines += [QUOTE.format(name=name) for name in symbol_names(shape.symbols)]
     lines += ["[[feed]]", 'name = "market"', "required = false", ""]
     path = place / "guard.toml"
     path.write_text("\n".join(lines))
@@ -201,10 +225,16 @@ def guard(place: Path, shape: Shape) -> Generator[Guarded]:
             return paths.page("A").exists() and _is_bound(paths.control)
 
         process.await_true("the guard's control socket", is_up)
-        broker = process.python("-m", "benches.harness.broker", config)
-        stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
+        if shape.paper:
+            terminal = process.python("-m", "edgeguard", "--config", config, "broker")
+            command = process.yielding([*terminal, "--account", shape.paper])
+            stack.enter_context(
+                process.running(command, core=process.PINGER, log=place / "broker.log")
+            )
+        broker = process.python("-m", "benches.harness.broker", config, shape.paper)
+        stand_in = stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
         env = key_env(loaded, paths.feeds_bind)
-        guarded = Guarded(config, paths, child.pid, env)
+        guarded = Guarded(config, paths, child.pid, stand_in.pid, env)
         process.await_true("the guard's opening", lambda: is_open(paths, shape))
         yield guarded
 

@@ -3,128 +3,106 @@
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
-from benches.harness import bounds, table
-from benches.harness.result import MARKS, Curve, Figure, Report
-from benches.harness.table import number
+from benches.harness import plot, table
+from benches.harness.result import MARKS, Figure, Report, Verdict
 
-WIDTH: Final = 640
-HEIGHT: Final = 240
-LEFT: Final = 56
-BOTTOM: Final = 36
-TOP: Final = 12
-RIGHT: Final = 16
-COLOURS: Final = ("#1f6feb", "#8b949e", "#d1242f", "#1a7f37", "#bf8700")
-SHARES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999)
-NINES_MAX: Final = 4.3
-"""The vertical scale ends at 1 - 10^-4.3."""
+TITLES: Final = {
+    "core": "Core: the cost of a tick in one process",
+    "peers": "Peers: the cost of a quote in what people use today",
+    "floors": "Floors: what the machine itself takes",
+    "page": "Page: from a decision to its sight in another process",
+    "gates": "Gates: from a trip to a closed gate",
+    "wire": "Wire: from a tick to the halt, beside a native echo",
+    "rates": "Rates: sustained messages, losses and lag",
+    "load": "Load: the same under everything at once",
+    "life": "Life: start, idle, memory, commands, flushes",
+    "flatten": "Flatten: a book closed on the paper terminal",
+}
+JUDGED: Final[tuple[Verdict, ...]] = ("met", "missed", "not judged")
 STYLE: Final = """
-body{font:14px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;
-color:#1f2328}
+:root{--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--back:#fff;--band:#f6f8fa;--met:#1a7f37;
+--missed:#d1242f;--open:#9a6700;--c0:#1f6feb;--c1:#8b949e;--c2:#bf8700;--c3:#1a7f37;--c4:#8250df}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#30363d;
+--back:#0d1117;--band:#151b23;--met:#3fb950;--missed:#f85149;--open:#d29922;--c0:#58a6ff}}
+body{font:14px/1.5 system-ui,sans-serif;max-width:78rem;margin:2rem auto;padding:0 1rem;
+color:var(--ink);background:var(--back)}
+h1{margin-bottom:.2rem}h2{margin:2.2rem 0 .4rem}h3{margin:1.6rem 0 .2rem}
 table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:left;
-border-bottom:1px solid #d1d9e0}td.n{text-align:right;font-variant-numeric:tabular-nums;
-white-space:nowrap}.met{color:#1a7f37}.missed{color:#d1242f;font-weight:600}.not-judged{color:#9a6700}
-svg{display:block;width:100%;max-width:640px;height:auto}figure{margin:1.5rem 0}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(26rem,1fr));gap:0 2rem}
-svg text{font:11px system-ui,sans-serif;fill:#59636e}
-@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}td,th{border-color:#30363d}
-svg text{fill:#9198a1}}
+vertical-align:top;border-bottom:1px solid var(--line)}
+th[scope=rowgroup]{background:var(--band);padding-top:.5rem}
+.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+span.met,td.met{color:var(--met)}span.missed,td.missed{color:var(--missed)}
+span.not-judged,td.not-judged{color:var(--open)}
+td.met,td.missed,td.not-judged{font-weight:600;white-space:nowrap}
+tr.missed td:first-child{box-shadow:inset 3px 0 var(--missed)}
+.note{color:var(--soft)}.sums{display:flex;gap:1.2rem;font-size:1.1rem;font-weight:600}
+.machine{display:flex;flex-wrap:wrap;gap:0 1.4rem;color:var(--soft)}
+.machine b{color:var(--ink);font-weight:600}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(30rem,1fr));gap:.4rem 2rem}
+figure{margin:.6rem 0}figcaption{font-weight:600}
+svg{display:block;width:100%;max-width:640px;height:auto}
+svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
 """
 
 
 def render(report: Report) -> str:
     """Return the page."""
-    rows = "".join(_row(one) for one in report.figures)
-    plots = "".join(_plot(one) for one in report.figures if one.curves)
+    kept: dict[Verdict, int] = dict.fromkeys(JUDGED, 0)
+    for one in report.figures:
+        if one.bound is not None:
+            kept[one.verdict] += 1
+    sums = "".join(
+        f'<span class="{_style(verdict)}">{count} {verdict}</span>'
+        for verdict, count in kept.items()
+    )
     machine = "".join(
-        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
+        f"<span>{html.escape(key)} <b>{html.escape(value)}</b></span>"
         for key, value in report.machine.items()
+    )
+    rows = "".join(
+        f'<tr><th scope="rowgroup" colspan="6">{html.escape(TITLES.get(group, group))}</th></tr>'
+        + "".join(_row(one) for one in figures)
+        for group, figures in groupby(report.figures, lambda one: one.group)
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>EdgeGuard benchmark</title><style>{STYLE}</style>"
         f"<h1>EdgeGuard benchmark, {html.escape(report.kind)}</h1>"
-        f"<p>Bounds: {bounds.tally(report.figures)}. {report.seconds:.0f} s; "
-        f"others used {report.others_share:.0%} of a core meanwhile. "
-        "The method is in docs/PERFORMANCE.md.</p>"
-        "<table><thead><tr><th>Group</th><th>Figure</th><th>Value</th><th>Bound</th><th></th>"
-        f"<th>Note</th></tr></thead><tbody>{rows}</tbody></table>"
-        f'<h2>Distributions</h2><div class="plots">{plots}</div>'
-        f"<h2>Machine</h2><table>{machine}</table></html>\n"
+        f'<p class="sums"><span>Bounds:</span>{sums}</p>'
+        f'<p class="machine">{machine}<span>took <b>{report.seconds:.0f} s</b></span>'
+        f"<span>others used <b>{report.others_share:.0%} of a core</b></span></p>"
+        "<table><thead><tr><th>Figure</th><th class=n>Value</th><th class=n>Bound</th><th></th>"
+        f"<th class=n>p50 / p99 / p99.9</th><th>Note</th></tr></thead><tbody>{rows}</tbody></table>"
+        "<h2>Distributions</h2><p class=note>Each curve is the share of all samples at or below a "
+        "value. Upwards every line is ten times rarer; values are on a logarithmic scale. "
+        "A dashed line is the bound. How everything is measured: docs/PERFORMANCE.md.</p>"
+        f"{''.join(_plots(report))}</html>\n"
     )
+
+
+def _plots(report: Report) -> Iterator[str]:
+    drawn = [one for one in report.figures if one.curves]
+    for group, figures in groupby(drawn, lambda one: one.group):
+        plots = "".join(plot.draw(one) for one in figures)
+        yield f'<h3>{html.escape(TITLES.get(group, group))}</h3><div class="plots">{plots}</div>'
 
 
 def _row(one: Figure) -> str:
-    value = "-" if one.value is None else f"{number(one.value)} {one.unit}"
     sign = "≥" if one.at_least else "≤"
-    bound = "" if one.bound is None else f"{sign} {number(one.bound)}"
-    style = one.verdict.replace(" ", "-")
+    bound = "" if one.bound is None else f"{sign} {table.number(one.bound)}"
+    style = _style(one.verdict)
     return (
-        f"<tr><td>{html.escape(one.group)}</td><td>{html.escape(one.name)}</td>"
-        f'<td class="n">{html.escape(value)}</td><td class="n">{bound}</td>'
-        f'<td class="{style}">{MARKS[one.verdict]}</td>'
-        f"<td>{html.escape(table.note(one))}</td></tr>"
+        f'<tr class="{style}"><td class=name>{html.escape(one.name)}</td>'
+        f'<td class="n">{html.escape(table.value(one))}</td><td class="n">{bound}</td>'
+        f'<td class="{style}">{MARKS[one.verdict]}</td><td class="n">{table.tail(one)}</td>'
+        f'<td class="note">{html.escape(table.note(one))}</td></tr>'
     )
 
 
-def _plot(one: Figure) -> str:
-    """Draw the distributions of a figure: value on a log scale, share in nines."""
-    values = [value for curve in one.curves for value, _ in curve.points if value > 0]
-    if not values:
-        return ""
-    low, high = min(values), max(*values, min(values) * 1.01)
-    parts = [_grid(low, high, one.unit)]
-    for place, curve in enumerate(one.curves):
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(_line(curve, low, high, colour))
-        parts.append(
-            f'<rect x="{LEFT + 8}" y="{TOP + 6 + 16 * place}" width="10" height="3" '
-            f'fill="{colour}"/><text x="{LEFT + 24}" y="{TOP + 11 + 16 * place}">'
-            f"{html.escape(curve.label)}</text>"
-        )
-    return (
-        f"<figure><figcaption>{html.escape(one.group)}: {html.escape(one.name)}, "
-        f'{one.samples} samples</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="distribution of {html.escape(one.name)}">{"".join(parts)}</svg></figure>'
-    )
-
-
-def _x(value: float, low: float, high: float) -> float:
-    share = math.log(max(value, low) / low) / math.log(high / low)
-    return LEFT + share * (WIDTH - LEFT - RIGHT)
-
-
-def _y(share: float) -> float:
-    nines = min(-math.log10(max(1 - share, 10**-NINES_MAX)), NINES_MAX)
-    return HEIGHT - BOTTOM - nines / NINES_MAX * (HEIGHT - BOTTOM - TOP)
-
-
-def _line(curve: Curve, low: float, high: float, colour: str) -> str:
-    points: Sequence[tuple[float, float]] = curve.points
-    path = " ".join(f"{_x(value, low, high):.1f},{_y(share):.1f}" for value, share in points)
-    return f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" points="{path}"/>'
-
-
-def _grid(low: float, high: float, unit: str) -> str:
-    parts: list[str] = []
-    for share in SHARES:
-        y = _y(share)
-        parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
-            f'stroke="#8b949e" stroke-opacity=".35"/><text x="{LEFT - 6}" y="{y + 4:.1f}" '
-            f'text-anchor="end">{share * 100:g} %</text>'
-        )
-    for tick in range(5):
-        value = low * (high / low) ** (tick / 4)
-        parts.append(
-            f'<text x="{_x(value, low, high):.1f}" y="{HEIGHT - BOTTOM + 18}" '
-            f'text-anchor="middle">{number(value)}</text>'
-        )
-    parts.append(
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{html.escape(unit)}</text>'
-    )
-    return "".join(parts)
+def _style(verdict: Verdict) -> str:
+    return verdict.replace(" ", "-")

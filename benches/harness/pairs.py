@@ -54,22 +54,27 @@ def _ratios(
 
 
 def run_pairs(candidate: Measure, floor: Measure, pairs: int) -> Pairs:
-    """Measure floor, candidate, floor until `pairs` clean triples are there.
+    """Measure floor, candidate, floor, candidate, floor ... until `pairs` clean triples are there.
 
-    A triple is discarded when others used more than `cpu.DIRTY_ABOVE` of a core in any part; after
+    A floor ends one triple and begins the next. A triple is discarded when others used more than
+    `cpu.DIRTY_ABOVE` of a core in any part, and a floor in which they did begins no other; after
     half as many discarded as wanted they are kept dirty, and counted as such.
     """
     result = Pairs()
+    before, dirt_before = floor()
     while len(result.candidates) < pairs:
-        before, dirt_before = floor()
         ours, dirt_ours = candidate()
         after, dirt_after = floor()
-        if max(dirt_before, dirt_ours, dirt_after) > cpu.DIRTY_ABOVE:
-            if result.discarded < (pairs + 1) // 2:
-                result.discarded += 1
-                continue
-            result.dirty += 1
+        is_dirty = max(dirt_before, dirt_ours, dirt_after) > cpu.DIRTY_ABOVE
+        if is_dirty and result.discarded < (pairs + 1) // 2:
+            result.discarded += 1
+            before, dirt_before = after, dirt_after
+            if dirt_after > cpu.DIRTY_ABOVE:
+                before, dirt_before = floor()
+            continue
+        result.dirty += is_dirty
         result.candidates.append(ours)
         result.floors.append(before)
         result.nulls.append(after)
+        before, dirt_before = after, dirt_after
     return result

@@ -34,6 +34,11 @@ def python(*arguments: str | Path) -> list[str]:
     return [sys.executable, *map(str, arguments)]
 
 
+def yielding(arguments: Arguments) -> list[str | Path]:
+    """Return the command line that lets whoever measures on the same core go first."""
+    return ["nice", "-n", "10", *arguments]
+
+
 def run(
     arguments: Arguments,
     *,

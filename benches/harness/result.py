@@ -38,6 +38,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """The bound is a minimum."""
     summary: dict[str, float] = {}
     curves: list[Curve] = []
+    curves_unit: str = ""
+    """Unit of the distribution where the value is a ratio of it; empty: the figure's own."""
     samples: int = 0
     null: float | None = None
     """The floor against itself in the same pairs."""
@@ -46,6 +48,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Runs behind the value during which others used the machine."""
     is_upper: bool = False
     """What others use can only make the value worse: a bound met in a dirty run is met."""
+    doubt: str = ""
+    """Why the value does not say whether the bound is kept."""
     why_not: str = ""
     """Why there is no value."""
     note: str = ""
@@ -57,6 +61,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
             return "absent" if self.bound is None else "not judged"
         if self.bound is None:
             return "reported"
+        if self.doubt:
+            return "not judged"
         is_kept = self.value >= self.bound if self.at_least else self.value <= self.bound
         if self.dirty and not (is_kept and self.is_upper):
             return "not judged"
@@ -67,8 +73,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         """Why a bound is not judged or a value is not there; empty for the others."""
         if self.value is None:
             return self.why_not
-        is_open = self.verdict == "not judged"
-        return f"others used the machine in {self.dirty} runs" if is_open else ""
+        if self.verdict != "not judged":
+            return self.doubt
+        return self.doubt or f"others used the machine (dirty runs: {self.dirty})"
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ def show(report: Report) -> None:
             group = one.group
             table.add_section()
             table.add_row(f"[bold]{group}")
-        table.add_row(one.name, _value(one), _bound(one), _mark(one), _tail(one), note(one))
+        table.add_row(one.name, value(one), _bound(one), _mark(one), tail(one), note(one))
     console.print(table)
     console.print(_foot(report), soft_wrap=True)
 
@@ -46,21 +46,22 @@ def markdown(report: Report) -> str:
         if one.group != group:
             group = one.group
             lines.append(f"| **{group}** | | | | | |")
-        cells = (one.name, _value(one), _bound(one), MARKS[one.verdict], _tail(one), note(one))
+        cells = (one.name, value(one), _bound(one), MARKS[one.verdict], tail(one), note(one))
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join([*lines, "", _foot(report), ""])
 
 
-def number(value: float | None) -> str:
+def number(amount: float | None) -> str:
     """Return a number with three significant digits, large ones grouped."""
-    if value is None:
+    if amount is None:
         return "-"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    if abs(amount) >= 1000:
+        return f"{amount:,.0f}"
+    return f"{amount:.3g}"
 
 
-def _value(one: Figure) -> str:
+def value(one: Figure) -> str:
+    """Return the value with its unit."""
     return "-" if one.value is None else f"{number(one.value)} {one.unit}"
 
 
@@ -76,7 +77,8 @@ def _mark(one: Figure) -> str:
     return f"[{colour}]{text}[/]" if colour else text
 
 
-def _tail(one: Figure) -> str:
+def tail(one: Figure) -> str:
+    """Return the percentiles that there are enough samples for."""
     return " / ".join(number(one.summary[key]) for key in _tail_keys(one))
 
 
@@ -90,9 +92,9 @@ def note(one: Figure) -> str:
     if one.null is not None:
         parts.append(f"null {one.null:.2f}")
     if one.discarded:
-        parts.append(f"{one.discarded} dirty runs discarded")
+        parts.append(f"dirty runs discarded: {one.discarded}")
     if one.dirty and not one.reason:
-        parts.append(f"{one.dirty} dirty runs kept")
+        parts.append(f"dirty runs kept: {one.dirty}")
     return "; ".join(parts)
 
 

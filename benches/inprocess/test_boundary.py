@@ -14,11 +14,16 @@ from benches.inprocess.conftest import (
     frames,
     quotes,
 )
-from edgeguard.codec.native import decode
+from edgeguard.codec.native import decode, encode
 from edgeguard.codec.peek import peek
 from edgeguard.engine import Engine
+from edgeguard.messages import ErrorEvent, Heartbeat
 from edgeguard.transport.pump import CHUNK
 
+MESSAGES = 1024
+ERRORS = 16
+"""A round's: all rounds are hours of the engine's time, in which no feed must be missed."""
+ERROR_NS = 12_000_000_000
 Measure = Callable[[Callable[[], None], int], None]
 
 
@@ -60,6 +65,19 @@ def test_frames_as_the_guard_takes_them(typical: Engine, measure: Measure) -> No
 
     assert typical.on_ticks(chunks[0], 0, now, now) == CHUNK << 8
     measure(work, len(payloads))
+    assert typical.take_decisions() == []
+
+
+def test_error(typical: Engine, measure: Measure) -> None:
+    """Five within the window of a minute: half of the limit, below its warning."""
+    payload = encode(ErrorEvent("A", "bench", 1, None, START_NS, "order"))
+    measure(_work(typical, [payload] * ERRORS, ERROR_NS), ERRORS)
+    assert typical.take_decisions() == []
+
+
+def test_heartbeat(typical: Engine, measure: Measure) -> None:
+    payload = encode(Heartbeat("A", "engine", 1, None, START_NS))
+    measure(_work(typical, [payload] * MESSAGES, FRAME_NS), MESSAGES)
     assert typical.take_decisions() == []
 
 

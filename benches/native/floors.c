@@ -2,6 +2,7 @@
  *
  *   floors gate PAGE ROUNDS            ns per check, one line per round of 100,000
  *   floors watch PAGE COUNT OUT        u64 CLOCK_MONOTONIC ns of each change, 0: missed
+ *   floors store PAGE COUNT OUT        u64 CLOCK_MONOTONIC ns before each change that it makes itself
  *   floors append FILE COUNT ROOM      ns of each O_DSYNC write of 256 bytes; ROOM preallocated
  */
 #define _GNU_SOURCE
@@ -25,9 +26,13 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static const volatile uint64_t *map_page(const char *path) {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, descriptor, 0);
+/* A change each 200 us, as in suites/page.py. */
+enum { PERIOD_NS = 200000, SEQ_SHIFT = 32 };
+
+static volatile uint64_t *map_page(const char *path, int is_writer) {
+    int descriptor = open(path, (is_writer ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    int access = is_writer ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *page = mmap(NULL, PAGE_BYTES, access, MAP_SHARED, descriptor, 0);
     if (descriptor < 0 || page == MAP_FAILED) { perror(path); exit(3); }
     return page;
 }
@@ -39,7 +44,7 @@ static int is_open(const volatile uint64_t *words) {
 }
 
 static int gate(const char *path, long rounds) {
-    const volatile uint64_t *words = map_page(path);
+    const volatile uint64_t *words = map_page(path, 0);
     uint64_t opened = 0;
     for (long round = 0; round < rounds; round++) {
         uint64_t begun = clock_ns(CLOCK_MONOTONIC);
@@ -51,22 +56,40 @@ static int gate(const char *path, long rounds) {
 }
 
 static int watch(const char *path, long count, const char *out) {
-    const volatile uint64_t *words = map_page(path);
+    const volatile uint64_t *words = map_page(path, 0);
     uint64_t *seen = calloc((size_t)count, sizeof *seen);
-    uint64_t last = words[WORD_STATE], first = last >> 32, number = 0;
+    uint64_t last = words[WORD_STATE], first = last >> SEQ_SHIFT, number = 0;
     puts("ready");
     fflush(stdout);
     while (number < (uint64_t)count) {
         uint64_t word = words[WORD_STATE];
         if (word == last) continue;
         /* A reader that was not running misses changes: the sequence number says which this is. */
-        number = (word >> 32) - first;
+        number = (word >> SEQ_SHIFT) - first;
         if (number >= 1 && number <= (uint64_t)count) seen[number - 1] = clock_ns(CLOCK_MONOTONIC);
         last = word;
     }
     FILE *file = fopen(out, "wb");
     if (file == NULL) { perror(out); return 3; }
     fwrite(seen, sizeof *seen, (size_t)count, file);
+    return fclose(file);
+}
+
+/* What the machine itself takes: the store and nothing before it. */
+static int store(const char *path, long count, const char *out) {
+    volatile uint64_t *words = map_page(path, 1);
+    uint64_t *begun = calloc((size_t)count, sizeof *begun);
+    uint64_t word = words[WORD_STATE];
+    for (long i = 0; i < count; i++) {
+        uint64_t due = clock_ns(CLOCK_MONOTONIC) + PERIOD_NS;
+        while (clock_ns(CLOCK_MONOTONIC) < due) {}
+        word += (uint64_t)1 << SEQ_SHIFT;
+        begun[i] = clock_ns(CLOCK_MONOTONIC);
+        __atomic_store_n(&words[WORD_STATE], word, __ATOMIC_RELEASE);
+    }
+    FILE *file = fopen(out, "wb");
+    if (file == NULL) { perror(out); return 3; }
+    fwrite(begun, sizeof *begun, (size_t)count, file);
     return fclose(file);
 }
 
@@ -88,8 +111,9 @@ int main(int count, char **args) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (count == 4 && strcmp(args[1], "gate") == 0) return gate(args[2], atol(args[3]));
     if (count == 5 && strcmp(args[1], "watch") == 0) return watch(args[2], atol(args[3]), args[4]);
+    if (count == 5 && strcmp(args[1], "store") == 0) return store(args[2], atol(args[3]), args[4]);
     if (count == 5 && strcmp(args[1], "append") == 0)
         return append(args[2], atol(args[3]), (off_t)atol(args[4]));
-    fputs("usage: floors gate|watch|append ...\n", stderr);
+    fputs("usage: floors gate|watch|store|append ...\n", stderr);
     return 2;
 }

@@ -70,12 +70,22 @@ def rust_core(bench: Bench) -> Iterator[Figure]:
     )
     for name in ("loss only", "spread only", "input checks only"):
         yield _of(rust, f"frame of 128, {name}", "trigger", name)
+        yield _of(rust, f"one tick per frame, cold, {name}", "cold", name, ticks=1)
     for group, sizes in (("positions", (1, 64, 1000, 10_000)), ("symbols", (1, 8, 100, 1000))):
         found = [rust.typical(group, str(size)) for size in sizes]
         for size, value in zip(sizes, found, strict=True):
             yield _value(f"frame of 128, {size:,} {group}", "ns/tick", value)
-        name = f"growth from {sizes[0]} to {sizes[-1]:,} {group}"
-        yield _value(name, "x", found[-1] / found[0])
+        yield Figure(
+            group=GROUP,
+            name=f"growth from {sizes[0]} to {sizes[-1]:,} {group}",
+            unit="x",
+            value=found[-1] / found[0],
+            curves=[
+                Curve(f"{size:,} {group}", stats.ecdf(rust.samples(group, str(size))))
+                for size in sizes
+            ],
+            curves_unit="ns/tick",
+        )
 
 
 def rust_gate(bench: Bench) -> Iterator[Figure]:
@@ -102,7 +112,7 @@ def criterion(bench: Bench, suite: str) -> Rust:
         raise MissingError("cargo is not installed")
     base = [cargo, "bench", "--locked", "--quiet", "-p", "edgeguard-core", "--bench", suite]
     process.run([*base, "--no-run"], timeout_s=BUILD_S)
-    seconds = bench.sized(2, 0.5)
+    seconds = bench.sized(1, 0.3)
     run_time = ["--measurement-time", str(seconds), "--warm-up-time", str(seconds)]
     process.run([*base, "--", *run_time], core=process.SUBJECT, timeout_s=BUILD_S)
     return Rust(TARGET)
@@ -121,6 +131,10 @@ def through_python(bench: Bench) -> Iterator[Figure]:
     yield from per_frame(found, frame, single)
     yield _python(found, "test_batch_with_1000_symbols", "through Python, 1,000 symbols", "ns/tick")
     yield _python(found, "test_advance_with_nothing_due", "advance, nothing due", "ns")
+    name, note = "error_rate alone: an error, through Python", "five within the window"
+    yield _python(found, "test_error", name, "ns", note)
+    name = "connection_lost alone: a heartbeat, through Python"
+    yield _python(found, "test_heartbeat", name, "ns")
     yield _python(found, "test_msgspec_decode_of_one_tick", "msgspec decode of a tick", "ns")
     yield _python(found, "test_python_peek_of_one_tick", "peek at a head in Python", "ns")
     yield _python(found, "test_plain_python", "plain Python guard", "ns/tick")

@@ -41,7 +41,7 @@ def start_up(bench: Bench) -> Figure:
 
 def idle(bench: Bench) -> Figure:
     """Measure the processor time of a guard to which nothing happens."""
-    seconds = bench.sized(30, 5)
+    seconds = bench.sized(20, 5)
     with guarding.guard(bench.fresh("i"), guarding.Shape()) as guarded:
         time.sleep(1)
         before = cpu.process_seconds(guarded.pid)
@@ -52,7 +52,10 @@ def idle(bench: Bench) -> Figure:
         name="guard idle, share of a core",
         unit="%",
         value=100 * used / seconds,
-        note=f"over {seconds} s, heartbeats of 100 ms, duties of 50 ms",
+        note=(
+            f"over {seconds} s, heartbeats of 100 ms, duties of 50 ms; "
+            f"{used / seconds * 3600:.0f} s of processor time in an hour"
+        ),
     )
 
 
@@ -116,7 +119,7 @@ def first_byte(bench: Bench) -> Iterator[Figure]:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as control:
         control.setsockopt(zmq.LINGER, 0)
         control.bind(paths.control)
-        for _ in range(bench.sized(20, 6)):
+        for _ in range(bench.sized(20, 4)):
             begun = time.perf_counter()
             command = process.python("-m", "edgeguard", "--config", config, "halt", "--reason", "x")
             with process.running([*command, "--timeout", "0.1"], core=process.SUBJECT):
@@ -146,7 +149,7 @@ def first_word(bench: Bench) -> Iterator[Figure]:
         bare: list[float] = []
         with guarding.guard(bench.fresh("w"), guarding.Shape()) as guarded:
             where = ("--config", guarded.config, "--reason", "x", "--timeout", "0.1")
-            for _ in range(bench.sized(20, 6)):
+            for _ in range(bench.sized(20, 4)):
                 bare.append(_bare_start())
                 begun = time.perf_counter()
                 with subprocess.Popen(  # noqa: S603  # our own command
@@ -166,7 +169,7 @@ def first_word(bench: Bench) -> Iterator[Figure]:
 def by_hand(bench: Bench) -> Figure:
     """Measure from the start of `edgeguard halt` to a closed page."""
     samples: list[float] = []
-    for _ in range(bench.sized(7, 3)):
+    for _ in range(bench.sized(7, 2)):
         with guarding.guard(bench.fresh("h"), guarding.Shape()) as guarded:
             command = process.python("-m", "edgeguard", "--config", guarded.config)
             begun = time.perf_counter()
@@ -192,7 +195,7 @@ def flushes(bench: Bench) -> Figure:
             time.sleep(1)
             offset = time.clock_gettime(time.CLOCK_REALTIME) - time.perf_counter()
             lost: list[int] = []
-            wire.ping(place, guarded.ends, messages, [guarded.pid], lost)
+            wire.ping(place, guarded.ends, messages, guarded.pids, lost)
             time.sleep(0.5)
     windows = [
         (one.sent / 1e9 + offset, one.received / 1e9 + offset)

@@ -34,17 +34,17 @@ ECHO_TOPIC = b"halt.A"
 
 def ipc(bench: Bench) -> Iterator[Figure]:
     """Measure pauses (many samples) on unix sockets."""
-    yield from compare(bench, "ipc", "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, "ipc", "pause", pause_records(bench.sized(2000, 400)))
 
 
 def tcp(bench: Bench) -> Iterator[Figure]:
     """Measure the same on loopback."""
-    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, "tcp", "pause", pause_records(bench.sized(1400, 400)))
 
 
 def curve(bench: Bench) -> Iterator[Figure]:
     """Measure the same with every frame encrypted, the echo's too."""
-    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(2000, 600)))
+    yield from compare(bench, CURVE, "pause", pause_records(bench.sized(1000, 400)))
 
 
 def halts(bench: Bench) -> Iterator[Figure]:
@@ -65,7 +65,7 @@ def at_rate(bench: Bench, a_second: int, count: int) -> Figure:
     floor, dirt_floor = echo(bench, "ipc", messages, lost)
     place = bench.fresh("q")
     with guarding.guard(place, guarding.Shape()) as guarded:
-        ours, dirt = ping(place, guarded.ends, messages, [guarded.pid], lost)
+        ours, dirt = ping(place, guarded.ends, messages, guarded.pids, lost)
     ours.sort()
     floor.sort()
     return Figure(
@@ -94,7 +94,7 @@ def compare(
     def candidate() -> tuple[list[float], float]:
         place = bench.fresh("g")
         with guarding.guard(place, shape) as guarded:
-            return ping(place, guarded.ends, messages, [guarded.pid], lost, guarded.env)
+            return ping(place, guarded.ends, messages, guarded.pids, lost, guarded.env)
 
     def floor() -> tuple[list[float], float]:
         return echo(bench, transport, messages, lost)
@@ -220,6 +220,7 @@ def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterat
             value=found.ratio(percent),
             summary=summary if percent == 50 else {},
             curves=curves if percent == 50 else [],
+            curves_unit="us",
             samples=len(ours),
             null=found.null(percent),
             discarded=found.discarded,

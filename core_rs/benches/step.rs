@@ -110,15 +110,42 @@ fn typical(criterion: &mut Criterion) {
         });
 }
 
+const LOSS_ONLY: Shape = Shape {
+    has_spreads: false,
+    ..TYPICAL
+};
+const SPREAD_ONLY: Shape = Shape {
+    positions: 0,
+    ..TYPICAL
+};
+const INPUT_ONLY: Shape = Shape {
+    positions: 0,
+    has_spreads: false,
+    ..TYPICAL
+};
+/// Each trigger of a tick alone.
+const ALONE: [(&str, Shape); 3] = [
+    ("loss only", LOSS_ONLY),
+    ("spread only", SPREAD_ONLY),
+    ("input checks only", INPUT_ONLY),
+];
+
+fn cold(criterion: &mut Criterion) {
+    cold_of(criterion, "typical", "cold", TYPICAL);
+    for (name, shape) in ALONE {
+        cold_of(criterion, "cold", name, shape);
+    }
+}
+
 /// Another 8 MiB of memory is walked before each single tick: what the first tick after a pause costs.
 #[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn cold(criterion: &mut Criterion) {
-    let mut workload = Workload::new(TYPICAL);
+fn cold_of(criterion: &mut Criterion, group: &str, name: &str, shape: Shape) {
+    let mut workload = Workload::new(shape);
     let single = frame(&workload.quotes[..1], "A");
     let mut ballast = vec![0_u8; 8 << 20];
-    let mut group = criterion.benchmark_group("typical");
+    let mut group = criterion.benchmark_group(group);
     group.sample_size(10);
-    group.bench_function("cold", |bencher| {
+    group.bench_function(name, |bencher| {
         bencher.iter_custom(|count| {
             let mut spent = Duration::ZERO;
             for _ in 0..count {
@@ -144,34 +171,9 @@ fn cold(criterion: &mut Criterion) {
 }
 
 fn triggers(criterion: &mut Criterion) {
-    frames(
-        criterion,
-        "trigger",
-        "loss only",
-        Shape {
-            has_spreads: false,
-            ..TYPICAL
-        },
-    );
-    frames(
-        criterion,
-        "trigger",
-        "spread only",
-        Shape {
-            positions: 0,
-            ..TYPICAL
-        },
-    );
-    frames(
-        criterion,
-        "trigger",
-        "input checks only",
-        Shape {
-            positions: 0,
-            has_spreads: false,
-            ..TYPICAL
-        },
-    );
+    for (name, shape) in ALONE {
+        frames(criterion, "trigger", name, shape);
+    }
 }
 
 fn sizes(criterion: &mut Criterion) {

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benches.__main__ import GROUPS, Part, Run, parts
-from benches.harness import bounds, page, result, table
+from benches.__main__ import GROUPS, Part, Run, parts, soiled
+from benches.harness import bounds, cpu, page, plot, result, table
 from benches.harness.bench import Bench
-from benches.harness.result import Figure, Report
+from benches.harness.result import Curve, Figure, Report
 
 
 def _figure(value: float | None, bound: float | None, *, at_least: bool = False) -> Figure:
@@ -31,6 +31,7 @@ def _figure(value: float | None, bound: float | None, *, at_least: bool = False)
         (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1), "not judged"),
         (msgspec.structs.replace(_figure(1.0, 1.0), dirty=1, is_upper=True), "met"),
         (msgspec.structs.replace(_figure(2.0, 1.0), dirty=1, is_upper=True), "not judged"),
+        (msgspec.structs.replace(_figure(1.0, 1.0), doubt="no storm"), "not judged"),
     ],
 )
 def test_verdicts(figure: Figure, verdict: str) -> None:
@@ -52,6 +53,28 @@ def test_the_page_is_one_file_and_escapes_names() -> None:
     assert "<lag>" not in text
     assert "polyline" in text
     assert "not installed" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(9.5, 11.5), (5.34, 63.4), (1.0, 1e6), (0.02, 0.3), (880.0, 190_000.0)]
+)
+def test_an_axis_has_round_labels_with_room_between_them(low: float, high: float) -> None:
+    found = plot.log_ticks(low, high)
+    assert len(found) >= 2
+    assert found == sorted(found)
+    assert low <= found[0] < found[-1] <= high
+    assert sum(len(table.number(value)) + 2 for value in found) <= plot.TICK_CHARS
+
+
+def test_a_ratio_is_drawn_in_the_unit_of_what_it_is_a_ratio_of() -> None:
+    """Its bound is none on the curves, and is not drawn among them."""
+    curves = [Curve("ours", [(120.0, 0.5), (300.0, 1.0)]), Curve("floor", [(100.0, 1.0)])]
+    ratio = msgspec.structs.replace(_figure(1.2, 1.4), unit="x", curves=curves, curves_unit="us")
+    drawn = plot.draw(ratio)
+    assert "us, log scale" in drawn
+    assert "ours: p50 120, max 300 us" in drawn
+    assert "stroke-dasharray" not in drawn
+    assert "stroke-dasharray" in plot.draw(msgspec.structs.replace(ratio, curves_unit=""))
 
 
 def test_the_manual_gets_a_row_per_figure() -> None:
@@ -111,6 +134,17 @@ def test_a_part_that_breaks_leaves_the_others_their_figures(tmp_path: Path) -> N
     assert "unfinished" in report.kind
     assert run.broken == 1
     assert "planted" in run.figures[-1].reason
+
+
+def test_what_others_used_meanwhile_opens_a_missed_bound_and_keeps_a_met_one() -> None:
+    share = cpu.DIRTY_ABOVE * 2
+    assert soiled(_figure(2.0, 1.0), share).verdict == "not judged"
+    assert soiled(_figure(2.0, 1.0), 0.0).verdict == "missed"
+    assert soiled(_figure(1.0, 1.0), share).verdict == "met"
+    ratio = msgspec.structs.replace(_figure(2.0, 1.0), unit="x")
+    assert soiled(ratio, share).verdict == "missed"
+    own = msgspec.structs.replace(_figure(2.0, 1.0), group="wire")
+    assert soiled(own, share) == own
 
 
 @pytest.mark.parametrize("group", GROUPS)
