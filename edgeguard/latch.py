@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from edgeguard.errors import StorageError
+from edgeguard.plain import printable
 
 SLOT_BYTES: Final = 64 * 1024
 """Room for one record: some 150 accounts with a halt each."""
@@ -260,11 +261,6 @@ def halt_words(text: str) -> tuple[str, str]:
         return "all", printable(text)[:REASON_MAX] or "the HALT file is there"
     reason = f"{words.operator}: {words.reason}" if words.operator else words.reason
     return words.scope or "all", printable(reason)[:REASON_MAX] or "the HALT file is there"
-
-
-def printable(text: str) -> str:
-    """Return text on one line without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
 def remove_halt_file(path: Path, identity: tuple[int, int, int]) -> bool:

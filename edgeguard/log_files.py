@@ -11,18 +11,12 @@ import os
 from pathlib import Path
 from typing import IO, Final
 
+from edgeguard.plain import escaped
+
 BYTES_MAX: Final = 1024 * 1024
 """A longer file is cut; its end is kept beside it, as ``NAME.log.1``."""
 NEWS_BYTES_MAX: Final = 64 * 1024
 """Passed on at once; of a flood the end is."""
-
-
-def escaped(text: str) -> str:
-    """Return text in which nothing but line ends and tabs steers a terminal."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 class LogFiles:

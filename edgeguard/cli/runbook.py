@@ -21,6 +21,7 @@ from edgeguard.cli.emergency import parse
 from edgeguard.cli.halting import NOTHING, Order, Voice, halt
 from edgeguard.cli.locate import STATE_DIR_ENV, Place, find_config, find_place
 from edgeguard.errors import EdgeGuardError, UsageError
+from edgeguard.plain import escaped, escaped_line
 
 SHUTDOWN_HELP: Final = """Usage: python -m execution.emergency_shutdown --all --reason TEXT
 
@@ -68,7 +69,9 @@ class _Prefixed(Voice):
             self._environment.result = text
             return
         with self._lock:
-            sys.stderr.write(f"{self._environment.name}: {stage.replace('_', ' ')}: {text}\n")
+            sys.stderr.write(
+                escaped_line(f"{self._environment.name}: {stage.replace('_', ' ')}: {text}") + "\n"
+            )
             sys.stderr.flush()
 
 
@@ -117,7 +120,7 @@ def kill_switch(arguments: list[str]) -> int:
 
 
 def _complain(error: EdgeGuardError) -> int:
-    for sentence in str(error).splitlines():
+    for sentence in escaped(str(error)).split("\n"):
         sys.stderr.write(f"edgeguard: {sentence}\n")
     return error.exit_code
 
@@ -210,6 +213,8 @@ def _halt_one(environment: Environment, order: Order, lock: threading.Lock) -> N
 
 def _line(environment: Environment, *, as_json: bool) -> str:
     if not as_json:
-        return f"{environment.name}: {environment.result} (exit code {environment.code})"
+        return escaped_line(
+            f"{environment.name}: {environment.result} (exit code {environment.code})"
+        )
     words = ("name", "code", "result", "stages")
     return json.dumps({word: getattr(environment, word) for word in words})

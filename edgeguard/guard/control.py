@@ -24,6 +24,7 @@ from edgeguard.guard.parts import Parts
 from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.scopes import Scope, scopes_of
 from edgeguard.messages import BrokerEvent, Command, Reply
+from edgeguard.plain import printable
 from edgeguard.transport import PumpSet, Socket, receive_named
 
 NONCES_MAX: Final = 4_096
@@ -270,7 +271,7 @@ def clean(command: Command) -> Command:
 
 def clean_text(text: str) -> str:
     """Return text of at most `TEXT_MAX` printable characters, others replaced by a space."""
-    return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX]).strip()
+    return printable(text[:TEXT_MAX])
 
 
 def _timeout(text: str) -> float:

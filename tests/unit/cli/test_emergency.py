@@ -33,6 +33,21 @@ def test_options_stand_before_or_after_the_word() -> None:
     assert order.operator
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("line\nline\x1b[2J", "line line [2J"),
+        ("right\u202eleft\ud800", "right left"),
+        ("x" * 1_000_000, "x" * 1000),
+    ],
+)
+def test_no_reason_stops_a_halt(given: str, kept: str) -> None:
+    """P6, P22: a script that passes a log on as its reason halts; its words are made harmless."""
+    order = parse(["halt", "--reason", given, "--operator", f"o{given}"])
+    assert order.reason == kept
+    assert order.operator == f"o{kept}"[:1000]
+
+
 def test_the_place_is_found_without_judging_the_file(tmp_path: Path) -> None:
     """Accounts, phones, magics and named sockets come from a file that a guard would refuse."""
     text = BASE.replace('terminal = "paper"', 'terminal = "nonsense"\nbroker_phone = "123"')
