@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import IO, Final
 
@@ -80,6 +81,23 @@ class LogFiles:
         except OSError:
             return ""
         return text
+
+
+def cut_own_log(descriptor: int) -> None:
+    """Cut the log that this process itself appends to, where it became too long.
+
+    For a process that nobody supervises; a descriptor that is no file stays as it is.
+    """
+    try:
+        own = os.fstat(descriptor)
+        if not stat.S_ISREG(own.st_mode) or own.st_size <= BYTES_MAX:
+            return
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        with path.open("r+b") as file:
+            if os.path.samestat(own, os.fstat(file.fileno())):
+                _cut(path, file)
+    except OSError:
+        return
 
 
 def tail_of(path: Path, size_max: int) -> str:

@@ -24,7 +24,11 @@ def test_a_feeds_words_steer_no_terminal_and_forge_no_line() -> None:
     """P22: symbols of strangers, and whatever else a document holds, are shown as data."""
     hostile = "[/b][red]X\n\x1b[2Jthe gate is open\u202e\x9b"
     bad = {"crossed": 1, "unknown_symbol": 1}
-    account = {"id": "A", "limits": {hostile: {"value": "1"}}, "symbols": [{"name": hostile, "bad": bad}]}
+    account = {
+        "id": "A",
+        "limits": {hostile: {"value": "1"}},
+        "symbols": [{"name": hostile, "bad": bad}],
+    }
     feed = {"name": hostile, "age_ms": None, "required": False, "bad": 1}
     document = {
         "state": "HALTED",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeguard.config.check import remarks
 from edgeguard.config.load import load_config
 from edgeguard.errors import ConfigError
 from tests.unit.config.toml import BASE, write
@@ -182,6 +183,19 @@ def test_files_that_are_none(tmp_path: Path, content: bytes, words: str) -> None
     path = tmp_path / "c.toml"
     path.write_bytes(content)
     assert any(words in sentence for sentence in violations(path))
+
+
+def test_a_required_feed_is_told_how_often_it_must_beat(tmp_path: Path) -> None:
+    """One that beats more rarely would close gates all day, and no key of ours knows its beat."""
+    extra = "[guard]\nfeed_silence_max_ms = 700\n[[feed]]\nname = 'f'\nrequired = true\n"
+    assert not any(
+        "FEED_SILENT" in note for note in remarks(load_config(write(tmp_path, BASE + extra))[0])
+    )
+    config, _ = load_config(write(tmp_path, BASE + extra + "heartbeat = true\n"))
+    (note,) = [note for note in remarks(config) if "FEED_SILENT" in note]
+    assert note.startswith(
+        "feed f: must tick or beat more often than every feed_silence_max_ms = 700"
+    )
 
 
 def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
