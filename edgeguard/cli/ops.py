@@ -10,6 +10,7 @@ import click
 from edgeguard.cli.answers import this_operator
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import SystemClock, utc
+from edgeguard.config.secrets import keep_out_of_cores
 from edgeguard.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from edgeguard.incident.evidence import folder_of
 from edgeguard.incident.store import Incident, Incidents, checklist_of
@@ -25,6 +26,7 @@ def ops(where: Where) -> int:
     """Run the HTTP interface, notifications and incidents until SIGTERM or Ctrl-C."""
     from edgeguard.cli.manual import ManualControl  # noqa: PLC0415 - only this command halts
 
+    keep_out_of_cores()
     config, _ = where.load()
     paths = where.paths(config).create()
     control = ManualControl(where.config_path().resolve(), paths.state_dir)

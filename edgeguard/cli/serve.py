@@ -14,6 +14,7 @@ from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import SystemClock, utc
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
+from edgeguard.config.secrets import keep_out_of_cores
 from edgeguard.errors import UsageError
 from edgeguard.log_files import LogFiles, cut_own_log
 from edgeguard.supervisor import Supervisor, ops_role, roles_of, spawner
@@ -97,6 +98,7 @@ def guard(where: Where) -> int:
     """Run the guard alone until SIGTERM or Ctrl-C."""
     from edgeguard.guard.process import run_guard  # noqa: PLC0415 - needs uvloop, the extension
 
+    keep_out_of_cores()
     config, config_hash = where.load()
     return run_guard(config, where.paths(config).create(), config_hash)
 
@@ -110,6 +112,7 @@ def broker(where: Where, account: str | None, *, bound_log: bool) -> int:
     """Run one account's broker (parent and child) alone until SIGTERM or Ctrl-C."""
     from edgeguard.broker.parent import run_broker  # noqa: PLC0415 - only this command needs it
 
+    keep_out_of_cores()
     config, _ = where.load()
     ids = [known.id for known in config.account]
     if account is None and len(ids) > 1:

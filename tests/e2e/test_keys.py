@@ -21,7 +21,7 @@ from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit
-from tests.e2e.rig import PAPER, PATIENCE_S, edgeguard
+from tests.e2e.rig import PAPER, PATIENCE_S, edgeguard, processes_with
 from tests.process.guard_rig import until
 from tests.process.test_guard_keys import free_endpoints
 
@@ -187,3 +187,8 @@ def test_ops_acts_over_tcp_by_the_rights_of_its_own_key(tmp_path: Path) -> None:
         said = b"".join(path.read_bytes() for path in guard.paths.log_dir.iterdir()).decode()
         assert "listening on" in said
         assert not [secret for secret in (*secrets, *TOKENS.values()) if secret in said]
+        holders = processes_with(b"edgeguard", os.fsencode(guard.paths.state_dir))
+        limits = [Path(f"/proc/{pid}/limits").read_text() for pid in holders]
+        cores = [re.search(r"Max core file size +(\S+) +(\S+)", text) for text in limits]
+        assert len(cores) == len(("guard", "broker", "its child", "ops"))
+        assert all(found is not None and found.groups() == ("0", "0") for found in cores)
