@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from edgeguard import halt_page
 from edgeguard.cli.halting import Order, Seen, Voice
 from edgeguard.clock import NS_PER_S, SystemClock
+from edgeguard.config.secrets import without_tokens
 from edgeguard.errors import EdgeGuardError, UsageError
 from edgeguard.log_files import LogFiles
 from edgeguard.messages import BrokerCommand, BrokerEvent
@@ -227,6 +228,7 @@ class Flattening:
                 stdout=log or subprocess.DEVNULL,
                 stderr=log or subprocess.DEVNULL,
                 start_new_session=True,
+                env=without_tokens(),
             )
         except OSError as e:
             self._voice.tell("no_broker", f"no broker of {broker.account} can be started: {e}")

@@ -17,9 +17,21 @@ from edgeguard.errors import ConfigError
 
 CREDENTIALS_ENV: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd keeps the credentials of a unit (``LoadCredential=``)."""
+TOKEN_VARIABLES: Final = {
+    "halt": "EMERGENCY_TOKEN",
+    "resume": "EDGEGUARD_RESUME_TOKEN",
+    "read": "EDGEGUARD_READ_TOKEN",
+}
+"""The variable of each right's HTTP token."""
 SECRET_BYTES_MAX: Final = 8192
 HAS_MODES: Final = os.name == "posix"
 """Whether a file's mode says who may read it; on Windows its access list does, unread here."""
+
+
+def without_tokens() -> dict[str, str]:
+    """Return this process's environment without HTTP tokens, for a process that needs none."""
+    names = TOKEN_VARIABLES.values()
+    return {name: value for name, value in os.environ.items() if name not in names}
 
 
 def keep_out_of_cores() -> None:

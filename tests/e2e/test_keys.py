@@ -188,6 +188,11 @@ def test_ops_acts_over_tcp_by_the_rights_of_its_own_key(tmp_path: Path) -> None:
         assert "listening on" in said
         assert not [secret for secret in (*secrets, *TOKENS.values()) if secret in said]
         holders = processes_with(b"edgeguard", os.fsencode(guard.paths.state_dir))
+        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in holders]
+        knowing = [
+            text for text in environments if any(t.encode() in text for t in TOKENS.values())
+        ]
+        assert len(knowing) == len(("ops",))
         limits = [Path(f"/proc/{pid}/limits").read_text() for pid in holders]
         cores = [re.search(r"Max core file size +(\S+) +(\S+)", text) for text in limits]
         assert len(cores) == len(("guard", "broker", "its child", "ops"))
