@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Final
 
 import click
 
@@ -17,6 +18,12 @@ from edgeguard.incident.store import Incident, Incidents, checklist_of
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.outbox import Outbox
 from edgeguard.ops.process import DATABASE, run_ops
+from edgeguard.plain import printable
+
+NOTE_MAX: Final = 1000
+"""Longest note of a ticked item in characters; the rest is cut."""
+NAME_MAX: Final = 64
+"""Longest name of a person in characters; the rest is cut."""
 
 
 @click.command()
@@ -131,6 +138,7 @@ def incident_show(where: Where, name: str) -> None:
 @pass_where
 def incident_ack(where: Where, name: str, operator: str) -> None:
     """Take an incident on: its repeats stop."""
+    operator = _named_person(operator)
     with _database(where) as database:
         _named(Incidents(database), name)
         outbox = Outbox(database)
@@ -151,6 +159,7 @@ def incident_ack(where: Where, name: str, operator: str) -> None:
 @pass_where
 def incident_tick(where: Where, name: str, item: str, note: str, operator: str) -> None:
     """Tick an item of an incident's checklist, by its word in brackets in `show`."""
+    operator, note = _named_person(operator), printable(note[:NOTE_MAX])
     with _database(where) as database:
         incidents = Incidents(database)
         known = checklist_of(_named(incidents, name).severity)
@@ -160,6 +169,18 @@ def incident_tick(where: Where, name: str, item: str, note: str, operator: str) 
     if not is_new:
         raise RefusedError(f"{item} was ticked before; a tick stands")
     click.echo(f"{name}: {known[item]}")
+
+
+def _named_person(operator: str) -> str:
+    """Return a name as others will read it in lists, logs and messages.
+
+    Raises:
+        UsageError: nothing of it can be printed.
+    """
+    name = printable(operator[:NAME_MAX])
+    if not name:
+        raise UsageError("--operator must have printable characters, had none")
+    return name
 
 
 def _database(where: Where) -> OpsDatabase:
