@@ -16,6 +16,7 @@ from edgeguard.plain import escaped
 
 BYTES_MAX: Final = 1024 * 1024
 """A longer file is cut; its end is kept beside it, as ``NAME.log.1``."""
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 NEWS_BYTES_MAX: Final = 64 * 1024
 """Passed on at once; of a flood the end is."""
 
@@ -38,7 +39,7 @@ class LogFiles:
         path = self._path(name)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+            file = os.fdopen(os.open(path, _APPEND, 0o600), "ab")
             self._read.setdefault(path, file.tell())
         except OSError:
             return None

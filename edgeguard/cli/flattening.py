@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -219,8 +220,10 @@ class Flattening:
             return False
         arguments = ["--config", str(config.resolve()), "--state-dir", str(paths.state_dir)]
         command = [sys.executable, "-m", "edgeguard", "broker", "--bound-log", *arguments]
-        # A disk that takes no log stops no flatten.
-        log = LogFiles(paths.log_dir).open(_log_name(broker.account))
+        # A disk that takes no log stops no flatten; and root appends to nothing that another user
+        # could have put there.
+        owner = _as_owner(paths.state_dir)
+        log = None if owner else LogFiles(paths.log_dir).open(_log_name(broker.account))
         try:
             broker.process = subprocess.Popen(  # noqa: S603 - our own module
                 [*command, "--account", broker.account],
@@ -229,6 +232,9 @@ class Flattening:
                 stderr=log or subprocess.DEVNULL,
                 start_new_session=True,
                 env=without_tokens(),
+                user=owner[0] if owner else None,
+                group=owner[1] if owner else None,
+                extra_groups=() if owner else None,
             )
         except OSError as e:
             self._voice.tell("no_broker", f"no broker of {broker.account} can be started: {e}")
@@ -281,6 +287,17 @@ class Flattening:
             f"process {pid} stays and closes whatever appears on account {broker.account}; end it "
             f"(`kill {pid}`) before `edgeguard up`",
         )
+
+
+def _as_owner(state_dir: Path) -> tuple[int, int] | None:
+    """Return the user and group as which root starts what keeps another user's state."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    try:
+        found = state_dir.stat()
+    except OSError:
+        return None
+    return (found.st_uid, found.st_gid) if found.st_uid else None
 
 
 def _log_name(account: str) -> str:

@@ -84,3 +84,12 @@ def test_a_process_alone_cuts_its_own_log(tmp_path: Path) -> None:
     cut_own_log(writing)
     os.close(writing)
     os.close(reading)
+
+
+def test_a_link_in_a_logs_place_is_not_written_through(tmp_path: Path) -> None:
+    """A command of root's must not append where another user's link points."""
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "guard.log").symlink_to(target)
+    assert LogFiles(tmp_path).open("guard") is None
+    assert target.read_text() == "kept"
