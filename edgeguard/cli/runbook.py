@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import threading
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import Any, Final, cast
 
 from edgeguard.cli.emergency import parse
 from edgeguard.cli.halting import NOTHING, Order, Voice, halt
-from edgeguard.cli.locate import STATE_DIR_ENV, Place, find_config, find_place
-from edgeguard.errors import EdgeGuardError, UsageError
+from edgeguard.cli.locate import STATE_DIR_ENV, Place, find_config, find_place, read_toml
+from edgeguard.errors import ConfigError, EdgeGuardError, UsageError
 from edgeguard.plain import escaped, escaped_line
 
 SHUTDOWN_HELP: Final = """Usage: python -m execution.emergency_shutdown --all --reason TEXT
@@ -167,8 +166,8 @@ def _document(config: Path | None) -> Mapping[str, object]:
     if config is None:
         return {}
     try:
-        return tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_toml(config)
+    except ConfigError:
         return {}
 
 

@@ -1,5 +1,6 @@
 """The emergency command: what it imports, and where it finds the guard."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,22 @@ def test_a_file_that_is_no_toml_matters_only_without_a_state_directory(tmp_path:
     path.write_text("= =", encoding="utf-8")
     with pytest.raises(ConfigError, match="must be a readable TOML file"):
         find_place(path, None)
+    assert find_place(path, tmp_path).paths.state_dir == tmp_path.resolve()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "deep", "number"])
+def test_no_file_keeps_a_halt_waiting(tmp_path: Path, kind: str) -> None:
+    """P6: a pipe that nobody writes to, a file without an end, and what no parser can take."""
+    path = tmp_path / "hostile.toml"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "endless":
+            path = Path("/dev/zero")
+        case "deep":
+            path.write_text("a = " + "[" * 50_000, encoding="utf-8")
+        case _:
+            path.write_text("a = " + "1" * 5_000, encoding="utf-8")
     assert find_place(path, tmp_path).paths.state_dir == tmp_path.resolve()
 
 
