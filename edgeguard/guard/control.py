@@ -16,7 +16,7 @@ import zmq
 from edgeguard.clock import NS_PER_MS, NS_PER_S
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError, RefusedError, UsageError
-from edgeguard.guard.accounts import new_halt_id
+from edgeguard.guard.accounts import ACCOUNT, new_halt_id
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
 from edgeguard.guard.lifting import Lifting
@@ -191,6 +191,11 @@ class Control:
         timeout_s = _timeout(command.args.get("timeout", ""))
         scopes = scopes_of(self._accounts, command.args)
         self.halt(scopes, ("manual", "MANUAL_HALT", f"{command.operator}: {command.reason}"))
+        # One scope too many halts its whole account: that is what is waited for then.
+        scopes = [
+            (account, scope if account.row(scope).halt is not None else ACCOUNT)
+            for account, scope in scopes
+        ]
         answer.stage("accepted", "halting", self._halt_body(scopes))
         answer.stage("stopped", "the gate is closed", self._halt_body(scopes))
         _, boot_ns = self._parts.now()
