@@ -14,6 +14,7 @@ from edgeguard.broker.publisher import ORDER_KINDS, SIDES
 from edgeguard.broker.retcodes import Answer
 from edgeguard.broker.rows import SendRow, SymbolRow, TickRow
 from edgeguard.broker.values import fixed_text, plain_text, price_text, volume_text
+from edgeguard.plain import escaped_line
 
 RECORD_VERSION: Final = 1
 LINES_MAX: Final = 20_000
@@ -258,7 +259,9 @@ def table(record: Record) -> str:
     rows = [COLUMNS, *(_row(record, line) for line in record.requests)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     body = [_line(row, widths) for row in rows]
-    return "\n".join([*head, "", *body, "", *_tail(record)]) + "\n"
+    # A reason, a symbol or a terminal's words forge no line of a record that people believe.
+    lines = map(escaped_line, [*head, "", *body, "", *_tail(record)])
+    return "\n".join(lines) + "\n"
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
