@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from edgeguard.errors import StorageError
+from edgeguard.plain import printable
 
 SLOT_BYTES: Final = 64 * 1024
 """Room for one record: some 150 accounts with a halt each."""
@@ -30,6 +31,8 @@ REASON_MAX: Final = 200
 """Characters of a halt's reason kept in the latch; the journal has it whole."""
 HALT_FILE_MAX: Final = 4096
 """Bytes of the HALT file that are read."""
+SCOPE_MAX: Final = 128
+"""Longest scope in characters that a HALT file may name."""
 
 
 class LatchHalt(msgspec.Struct, frozen=True, array_like=True):
@@ -259,12 +262,12 @@ def halt_words(text: str) -> tuple[str, str]:
     except (msgspec.MsgspecError, ValueError):
         return "all", printable(text)[:REASON_MAX] or "the HALT file is there"
     reason = f"{words.operator}: {words.reason}" if words.operator else words.reason
-    return words.scope or "all", printable(reason)[:REASON_MAX] or "the HALT file is there"
+    return _scope(words.scope), printable(reason)[:REASON_MAX] or "the HALT file is there"
 
 
-def printable(text: str) -> str:
-    """Return text on one line without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+def _scope(text: str) -> str:
+    """Return a scope that a name can be; what is none means everything."""
+    return text if text and text.isprintable() and len(text) <= SCOPE_MAX else "all"
 
 
 def remove_halt_file(path: Path, identity: tuple[int, int, int]) -> bool:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import IO, Final
 
+from edgeguard.plain import escaped
+
 BYTES_MAX: Final = 1024 * 1024
 """A longer file is cut; its end is kept beside it, as ``NAME.log.1``."""
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 NEWS_BYTES_MAX: Final = 64 * 1024
 """Passed on at once; of a flood the end is."""
-
-
-def escaped(text: str) -> str:
-    """Return text in which nothing but line ends and tabs steers a terminal."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 class LogFiles:
@@ -43,7 +39,7 @@ class LogFiles:
         path = self._path(name)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+            file = os.fdopen(os.open(path, _APPEND, 0o600), "ab")
             self._read.setdefault(path, file.tell())
         except OSError:
             return None
@@ -86,6 +82,23 @@ class LogFiles:
         except OSError:
             return ""
         return text
+
+
+def cut_own_log(descriptor: int) -> None:
+    """Cut the log that this process itself appends to, where it became too long.
+
+    For a process that nobody supervises; a descriptor that is no file stays as it is.
+    """
+    try:
+        own = os.fstat(descriptor)
+        if not stat.S_ISREG(own.st_mode) or own.st_size <= BYTES_MAX:
+            return
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        with path.open("r+b") as file:
+            if os.path.samestat(own, os.fstat(file.fileno())):
+                _cut(path, file)
+    except OSError:
+        return
 
 
 def tail_of(path: Path, size_max: int) -> str:

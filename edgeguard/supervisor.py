@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from edgeguard.clock import NS_PER_S, Clock
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
+from edgeguard.config.secrets import without_tokens
 from edgeguard.log_files import LogFiles
 
 BACKOFF_S: Final = 0.2
@@ -60,11 +61,13 @@ class Role:
         name: for people.
         arguments: what follows the interpreter.
         is_vital: whether the others must end when this one cannot be started at all.
+        has_tokens: whether it is given the HTTP tokens in the environment.
     """
 
     name: str
     arguments: tuple[str, ...]
     is_vital: bool = True
+    has_tokens: bool = False
 
 
 Spawn = Callable[[Role], Process]
@@ -167,7 +170,7 @@ def roles_of(config: Config, config_path: Path, paths: Paths) -> list[Role]:
 def ops_role(config_path: Path, paths: Paths) -> Role:
     """Return the ops process; a faulty token, contact or port of its must not stop the guard."""
     where = ("--config", str(config_path), "--state-dir", str(paths.state_dir))
-    return Role("ops", ("-m", "edgeguard", "ops", *where), is_vital=False)
+    return Role("ops", ("-m", "edgeguard", "ops", *where), is_vital=False, has_tokens=True)
 
 
 def spawner(logs: LogFiles) -> Spawn:
@@ -187,6 +190,7 @@ def spawner(logs: LogFiles) -> Spawn:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env=None if role.has_tokens else without_tokens(),
             )
         finally:
             if output is not None:

@@ -6,7 +6,8 @@ A mixin in front of NautilusTrader's own class:
 
     mine = Mine(gate=Gate(RUN_DIR, "A"), reporter=Reporter(RUN_DIR, "A"))
 
-Orders that may open risk ask the gate; reduce-only orders, cancels and everything else pass.
+Orders that may open risk ask the gate, alone, in a list (a bracket) or enlarged; reduce-only
+orders, cancels and everything else pass.
 """
 
 from __future__ import annotations
@@ -30,12 +31,18 @@ class Guarded:
 
     def submit_order(self, order: Any, *arguments: Any, **named: Any) -> None:
         """Submit an order, or say in the log why it was not."""
-        symbol = order.instrument_id.symbol.value.replace("/", "")
-        answer = order.is_reduce_only or self.gate.check(symbol=symbol)
-        if answer:
+        if self._may(order):
             super().submit_order(order, *arguments, **named)  # type: ignore[misc]
-        else:
-            self.log.error(f"not submitted: {answer}")  # type: ignore[attr-defined]  # noqa: G004
+
+    def submit_order_list(self, order_list: Any, *arguments: Any, **named: Any) -> None:
+        """Submit a list whole or not at all: an entry without its stop would be worse."""
+        if all(self._may(order) for order in order_list.orders):
+            super().submit_order_list(order_list, *arguments, **named)  # type: ignore[misc]
+
+    def modify_order(self, order: Any, quantity: Any = None, *arguments: Any, **named: Any) -> None:
+        """Modify an order; one that grows asks like a new one."""
+        if quantity is None or quantity <= order.quantity or self._may(order):
+            super().modify_order(order, quantity, *arguments, **named)  # type: ignore[misc]
 
     def on_quote_tick(self, tick: Any) -> None:
         """Report the quote, and that the strategy lives; call this first in your own."""
@@ -46,3 +53,11 @@ class Guarded:
     def on_order_rejected(self, event: Any) -> None:
         """Count a rejection towards the error rate."""
         self.reporter.error("reject", text=str(event.reason))
+
+    def _may(self, order: Any) -> bool:
+        """Tell whether an order may go out, and log why one may not."""
+        symbol = order.instrument_id.symbol.value.replace("/", "")
+        answer = order.is_reduce_only or self.gate.check(symbol=symbol)
+        if not answer:
+            self.log.error(f"not submitted: {answer}")  # type: ignore[attr-defined]  # noqa: G004
+        return bool(answer)

@@ -38,11 +38,11 @@ class Hook(BaseHTTPRequestHandler):
         """Take an alert."""
         try:
             alert = self._alert()
-            token, action, symbol = alert["token"], alert["action"], alert["symbol"]
+            token, action, symbol = alert["token"].encode(), alert["action"], alert["symbol"]
         except (ValueError, KeyError):
             self._answer(422, "an alert must be JSON with token, action and symbol")
             return
-        if not self.token or not hmac.compare_digest(token.encode(), self.token.encode()):
+        if not self.token or not hmac.compare_digest(token, self.token.encode()):
             self._answer(403, "wrong token")
         elif action in {"buy", "sell"}:
             answer = self.gate.check(symbol=symbol, strategy=alert.get("strategy"))  # +

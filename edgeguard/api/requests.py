@@ -8,6 +8,7 @@ import msgspec
 
 from edgeguard.config.model import Config
 from edgeguard.errors import EdgeGuardError
+from edgeguard.plain import printable
 
 REASON_MAX: Final = 1000
 """Longest reason in characters: a sentence for the journal, not the report."""
@@ -86,10 +87,14 @@ def read_body(data: bytes, kind: type[B], config: Config) -> B:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         msg = f'the body must be JSON such as {{"reason": "why", "scope": "all"}}: {e}'
         raise InvalidError(msg) from e
-    reason = _line("reason", body.reason, REASON_MAX)
+    if isinstance(body, Shutdown):
+        # No text stops a halt: a script that passes a log on as its reason means it all the same.
+        reason, operator = printable(body.reason[:REASON_MAX]), printable(body.operator[:NAME_MAX])
+    else:
+        reason = _line("reason", body.reason, REASON_MAX)
+        operator = _line("operator", body.operator, NAME_MAX)
     if not reason:
         raise InvalidError("reason must be given, was empty")
-    operator = _line("operator", body.operator, NAME_MAX)
     check_scope(body.scope, config)
     if isinstance(body, Resume):
         if not operator:

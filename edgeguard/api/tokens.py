@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from edgeguard.config.model import ApiConfig
-from edgeguard.config.secrets import Secret
+from edgeguard.config.secrets import TOKEN_VARIABLES, Secret
 from edgeguard.errors import ConfigError
 
 Right = Literal["halt", "resume", "read"]
 RIGHTS: Final[tuple[Right, ...]] = ("halt", "resume", "read")
-VARIABLES: Final[Mapping[Right, str]] = {
-    "halt": "EMERGENCY_TOKEN",
-    "resume": "EDGEGUARD_RESUME_TOKEN",
-    "read": "EDGEGUARD_READ_TOKEN",
-}
 TOKEN_CHARS_MIN: Final = 20
 """Shorter tokens can be guessed; `python -c "import secrets; print(secrets.token_urlsafe(32))"`."""
 DIGEST_PREFIX: Final = "sha256:"
@@ -73,7 +68,7 @@ def read_tokens(config: ApiConfig, environment: Mapping[str, str] | None = None)
     }
     digests: dict[Right, bytes] = {}
     for right in RIGHTS:
-        secret = Secret(f"edgeguard-{right}-token", files[right], VARIABLES[right])
+        secret = Secret(f"edgeguard-{right}-token", files[right], TOKEN_VARIABLES[right])
         text = secret.read(environment)
         if text:
             digests[right] = _digest(right, text)

@@ -9,6 +9,7 @@ from typing import Final
 from edgeguard.broker.report import Record, RequestLine
 from edgeguard.broker.values import plain_text
 from edgeguard.clock import NS_PER_MS, NS_PER_S
+from edgeguard.plain import escaped_line
 
 _BOOK: Final = (
     *("found", "ticket", "symbol", "side", "volume", "opened at", "profit", "magic"),
@@ -37,7 +38,8 @@ def table(record: Record) -> str:
         "",
         *_tail(record),
     ]
-    return "\n".join(parts) + "\n"
+    # A reason, a symbol or a terminal's words forge no line of a record that people believe.
+    return "\n".join(map(escaped_line, parts)) + "\n"
 
 
 def _head(record: Record) -> list[str]:

@@ -14,6 +14,7 @@ from edgeguard.cli.locate import Place, is_absent
 from edgeguard.config.check_keys import GUARD_PEER
 from edgeguard.errors import RefusedError, UnreachableError, UsageError
 from edgeguard.messages import Reply
+from edgeguard.plain import escaped_line
 from edgeguard.transport.client import Client
 
 REASON_MAX: Final = 1000
@@ -93,4 +94,5 @@ def show(replies: list[Reply], *, as_json: bool) -> None:
             body: object = json.loads(reply.body or b"{}")
             click.echo(json.dumps({"stage": reply.stage, "text": reply.text, "body": body}))
         else:
-            click.echo(f"{reply.stage}: {reply.text}" if reply.text else reply.stage)
+            line = f"{reply.stage}: {reply.text}" if reply.text else reply.stage
+            click.echo(escaped_line(line))

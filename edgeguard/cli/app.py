@@ -13,6 +13,7 @@ import click
 import edgeguard
 from edgeguard.cli.options import where_options
 from edgeguard.errors import ConfigError, EdgeGuardError
+from edgeguard.plain import escaped
 
 COMMANDS: Final[dict[str, str]] = {
     "demo": "edgeguard.cli.demo",
@@ -123,7 +124,7 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return INTERRUPTED
     except EdgeGuardError as e:
-        for sentence in str(e).splitlines():
+        for sentence in escaped(str(e)).split("\n"):
             click.echo(f"edgeguard: {sentence}", err=True)
         return e.exit_code
     except ModuleNotFoundError as e:

@@ -22,6 +22,7 @@ from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.cli.proofs import proof_of
 from edgeguard.clock import NS_PER_S
 from edgeguard.errors import EdgeGuardError, RefusedError, UnreachableError
+from edgeguard.plain import escaped_line
 
 PRINTED: Final = (
     ("execution.emergency_shutdown", "Usage: python -m execution.emergency_shutdown"),
@@ -66,7 +67,7 @@ def check(where: Where, *, as_json: bool, timeout_s: float, folder: Path) -> Non
     report = look(where.place(), names, timeout_s, folder)
     if as_json:
         click.echo(msgspec.json.encode(report))
-    show(report, Console(stderr=as_json, soft_wrap=True))
+    show(report, Console(stderr=as_json, soft_wrap=True, markup=False, emoji=False))
     if not any(found is not None for found in report.accounts.values()):
         raise UnreachableError("\n".join(report.unreachable.values()))
     if not report.ok:
@@ -137,12 +138,14 @@ def show(report: Report, console: Console) -> None:
     console.print(table)
     for account, found in report.accounts.items():
         if found is not None:
-            console.print(_bare(account, found), highlight=False)
+            console.print(escaped_line(_bare(account, found)), highlight=False)
     console.print("the kill channel works" if report.ok else "the kill channel is NOT proven")
 
 
 def _row(table: Table, account: str, item: Item) -> None:
-    table.add_row("ok" if item.ok else "NO", account, item.name, item.text)
+    table.add_row(
+        "ok" if item.ok else "NO", account, escaped_line(item.name), escaped_line(item.text)
+    )
 
 
 def _proof_age(found: Check) -> str:

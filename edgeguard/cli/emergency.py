@@ -15,6 +15,7 @@ from typing import Final
 from edgeguard.cli.halting import Order, halt
 from edgeguard.cli.locate import find_place
 from edgeguard.errors import EdgeGuardError, UsageError
+from edgeguard.plain import escaped, printable
 
 HALT_HELP: Final = """Stop new trading, close everything and prove it.
 
@@ -32,7 +33,7 @@ Exit codes: 0 durable and verified flat, 10 flat but not durable, 11 durable but
 12 halted, neither, 13 only the HALT file could be written, 14 nothing could be done.
 """
 REASON_MAX: Final = 1000
-"""Longest reason in characters."""
+"""Longest reason in characters; of a longer one the beginning is kept: no text stops a halt."""
 _WITH_VALUE: Final = ("--reason", "--scope", "--timeout", "--operator", "--config", "--state-dir")
 
 
@@ -51,7 +52,7 @@ def halt_command(arguments: list[str]) -> int:
         place = find_place(order.config, order.state_dir)
         return halt(order, place)
     except EdgeGuardError as e:
-        for sentence in str(e).splitlines():
+        for sentence in escaped(str(e)).split("\n"):
             sys.stderr.write(f"edgeguard: {sentence}\n")
         return e.exit_code
 
@@ -84,11 +85,11 @@ def parse(arguments: list[str]) -> Order:
 def _set(order: Order, name: str, value: str) -> None:
     match name:
         case "--reason":
-            order.reason = value.strip()
+            order.reason = printable(value[:REASON_MAX])
         case "--scope":
             order.scope = value
         case "--operator":
-            order.operator = value
+            order.operator = printable(value[:REASON_MAX])
         case "--config":
             order.config = Path(value)
         case "--state-dir":
@@ -103,14 +104,16 @@ def _set(order: Order, name: str, value: str) -> None:
 def _check(order: Order) -> None:
     if not order.reason:
         raise UsageError('--reason must be given, was absent: edgeguard halt --reason "why"')
-    if not order.reason.isprintable():
-        raise UsageError("--reason must have printable characters alone, had others")
-    if len(order.reason) > REASON_MAX:
-        raise UsageError(f"--reason must have at most {REASON_MAX} characters, had more")
     kind, _, name = order.scope.partition(":")
     if order.scope != "all" and (kind not in {"account", "strategy", "symbol"} or not name):
         wanted = "all, account:ID, strategy:NAME or symbol:NAME"
         raise UsageError(f"--scope must be {wanted}, was {order.scope}")
     if not 0 < order.timeout_s <= 3600:  # noqa: PLR2004 - an hour
         raise UsageError(f"--timeout must be in (0, 3600] seconds, was {order.timeout_s:g}")
-    order.operator = order.operator or os.environ.get("USER", "") or f"uid {os.getuid()}"
+    order.operator = order.operator or _person()
+
+
+def _person() -> str:
+    """Return who is at the keyboard: the user's name, or number, as the system has it."""
+    name = printable(os.environ.get("USER", "") or os.environ.get("USERNAME", ""))
+    return name or (f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown")

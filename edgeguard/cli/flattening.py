@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from edgeguard import halt_page
 from edgeguard.cli.halting import Order, Seen, Voice
 from edgeguard.clock import NS_PER_S, SystemClock
+from edgeguard.config.secrets import without_tokens
 from edgeguard.errors import EdgeGuardError, UsageError
+from edgeguard.log_files import LogFiles
 from edgeguard.messages import BrokerCommand, BrokerEvent
 from edgeguard.transport.client import Client, quick_client
 
@@ -216,19 +219,29 @@ class Flattening:
             self._voice.tell("no_broker", text)
             return False
         arguments = ["--config", str(config.resolve()), "--state-dir", str(paths.state_dir)]
-        command = [sys.executable, "-m", "edgeguard", "broker", *arguments]
+        command = [sys.executable, "-m", "edgeguard", "broker", "--bound-log", *arguments]
+        # A disk that takes no log stops no flatten; and root appends to nothing that another user
+        # could have put there.
+        owner = _as_owner(paths.state_dir)
+        log = None if owner else LogFiles(paths.log_dir).open(_log_name(broker.account))
         try:
-            with self._log(broker.account).open("ab") as log:
-                broker.process = subprocess.Popen(  # noqa: S603 - our own module
-                    [*command, "--account", broker.account],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            broker.process = subprocess.Popen(  # noqa: S603 - our own module
+                [*command, "--account", broker.account],
+                stdin=subprocess.DEVNULL,
+                stdout=log or subprocess.DEVNULL,
+                stderr=log or subprocess.DEVNULL,
+                start_new_session=True,
+                env=without_tokens(),
+                user=owner[0] if owner else None,
+                group=owner[1] if owner else None,
+                extra_groups=() if owner else None,
+            )
         except OSError as e:
             self._voice.tell("no_broker", f"no broker of {broker.account} can be started: {e}")
             return False
+        finally:
+            if log is not None:
+                log.close()
         pid = broker.process.pid
         text = f"started the broker of account {broker.account}, process {pid}"
         self._voice.tell("broker_started", text)
@@ -238,7 +251,7 @@ class Flattening:
         """Try to connect to a broker that is starting; return whether to go on."""
         process = broker.process
         if process is not None and process.poll() is not None:
-            said = _last_line(self._log(broker.account))
+            said = _last_line(self._place.paths.log_dir / f"{_log_name(broker.account)}.log")
             text = f"the broker of {broker.account} could not run: {said}"
             self._voice.tell("no_broker", text)
             if process.returncode == 4:  # noqa: PLR2004 - in use: another one holds the lock
@@ -249,11 +262,6 @@ class Flattening:
         except EdgeGuardError:
             _pause()
         return True
-
-    def _log(self, account: str) -> Path:
-        folder = self._place.paths.log_dir
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder / f"broker.{account}.by-hand.log"
 
     def _take(self, account: str, event: BrokerEvent) -> bool:
         """Tell one event; return whether the account was verified flat."""
@@ -279,6 +287,21 @@ class Flattening:
             f"process {pid} stays and closes whatever appears on account {broker.account}; end it "
             f"(`kill {pid}`) before `edgeguard up`",
         )
+
+
+def _as_owner(state_dir: Path) -> tuple[int, int] | None:
+    """Return the user and group as which root starts what keeps another user's state."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    try:
+        found = state_dir.stat()
+    except OSError:
+        return None
+    return (found.st_uid, found.st_gid) if found.st_uid else None
+
+
+def _log_name(account: str) -> str:
+    return f"broker.{account}.by-hand"
 
 
 def _client(place: Place, account: str) -> Client:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from edgeguard.clock import SystemClock
 from edgeguard.errors import EdgeGuardError, RefusedError, UsageError
+from edgeguard.plain import escaped_line
 from edgeguard.transport.guard_call import GuardCall
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Voice:
     def tell(self, stage: str, text: str, body: bytes = b"") -> None:
         """Tell one stage; `body` is a JSON document or nothing."""
         people = sys.stderr if self._as_json else sys.stdout
-        people.write(f"{stage.replace('_', ' ')}: {text}\n" if text else f"{stage}\n")
+        line = f"{stage.replace('_', ' ')}: {text}" if text else stage
+        people.write(f"{escaped_line(line)}\n")
         people.flush()
         if self._as_json:
             import json  # noqa: PLC0415 - a person in an emergency does not wait for it

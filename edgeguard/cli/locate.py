@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG_ENV: Final = "EDGEGUARD_CONFIG"
 STATE_DIR_ENV: Final = "EDGEGUARD_STATE_DIR"
+CONFIG_BYTES_MAX: Final = 1_000_000
+"""Largest configuration file in bytes, as the loader has it."""
 USUAL_CONFIGS: Final = (
     "edgeguard.toml",
     "config/edgeguard.toml",
@@ -79,7 +81,8 @@ def find_config(given: Path | None) -> Path | None:
     named = given or _from_env(CONFIG_ENV)
     if named is not None:
         return named
-    return next((path for path in map(Path, USUAL_CONFIGS) if path.is_file()), None)
+    # One in a folder that may not be looked into is none of this user's.
+    return next((path for path in map(Path, USUAL_CONFIGS) if os.path.isfile(path)), None)  # noqa: PTH113
 
 
 def need_config(given: Path | None) -> Path:
@@ -180,15 +183,35 @@ def read_toml(file: Path) -> Mapping[str, object]:
         ConfigError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(file.read_bytes().decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        return tomllib.loads(_start_of(file).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
         raise ConfigError(f"{file} must be a readable TOML file, was not: {e}") from e
+
+
+def _start_of(file: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is longer than any configuration.
+    """
+    with open(file, "rb", opener=_open_at_once) as opened:
+        data = opened.read(CONFIG_BYTES_MAX + 1) or b""
+    if len(data) > CONFIG_BYTES_MAX:
+        raise ValueError(f"it has more than {CONFIG_BYTES_MAX} bytes")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever would write to a pipe of that name."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def is_absent(endpoint: str) -> bool:
     """Tell whether certainly nobody listens at `endpoint`: an ``ipc`` path that does not exist."""
     path = endpoint.removeprefix("ipc://")
-    return path != endpoint and not Path(path).exists()
+    # What this user may not look at is as good as absent: no connection could be made there.
+    return path != endpoint and not os.path.exists(path)  # noqa: PTH110
 
 
 def _from_env(name: str) -> Path | None:

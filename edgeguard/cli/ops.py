@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from typing import Final
 
 import click
 
 from edgeguard.cli.answers import this_operator
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import SystemClock, utc
+from edgeguard.config.secrets import keep_out_of_cores
 from edgeguard.errors import ConfigError, RefusedError, UnreachableError, UsageError
 from edgeguard.incident.evidence import folder_of
 from edgeguard.incident.store import Incident, Incidents, checklist_of
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.outbox import Outbox
 from edgeguard.ops.process import DATABASE, run_ops
+from edgeguard.plain import printable
+
+NOTE_MAX: Final = 1000
+"""Longest note of a ticked item in characters; the rest is cut."""
+NAME_MAX: Final = 64
+"""Longest name of a person in characters; the rest is cut."""
 
 
 @click.command()
@@ -25,6 +34,7 @@ def ops(where: Where) -> int:
     """Run the HTTP interface, notifications and incidents until SIGTERM or Ctrl-C."""
     from edgeguard.cli.manual import ManualControl  # noqa: PLC0415 - only this command halts
 
+    keep_out_of_cores()
     config, _ = where.load()
     paths = where.paths(config).create()
     control = ManualControl(where.config_path().resolve(), paths.state_dir)
@@ -129,6 +139,7 @@ def incident_show(where: Where, name: str) -> None:
 @pass_where
 def incident_ack(where: Where, name: str, operator: str) -> None:
     """Take an incident on: its repeats stop."""
+    operator = _named_person(operator)
     with _database(where) as database:
         _named(Incidents(database), name)
         outbox = Outbox(database)
@@ -149,6 +160,7 @@ def incident_ack(where: Where, name: str, operator: str) -> None:
 @pass_where
 def incident_tick(where: Where, name: str, item: str, note: str, operator: str) -> None:
     """Tick an item of an incident's checklist, by its word in brackets in `show`."""
+    operator, note = _named_person(operator), printable(note[:NOTE_MAX])
     with _database(where) as database:
         incidents = Incidents(database)
         known = checklist_of(_named(incidents, name).severity)
@@ -160,9 +172,21 @@ def incident_tick(where: Where, name: str, item: str, note: str, operator: str) 
     click.echo(f"{name}: {known[item]}")
 
 
+def _named_person(operator: str) -> str:
+    """Return a name as others will read it in lists, logs and messages.
+
+    Raises:
+        UsageError: nothing of it can be printed.
+    """
+    name = printable(operator[:NAME_MAX])
+    if not name:
+        raise UsageError("--operator must have printable characters, had none")
+    return name
+
+
 def _database(where: Where) -> OpsDatabase:
     path = where.place().paths.state_dir / DATABASE
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - also false where it may not be looked at
         raise UnreachableError(f"{path} is not there: `edgeguard ops` has never run here")
     return OpsDatabase(path)
 

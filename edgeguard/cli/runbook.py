@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import threading
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any, Final, cast
 
 from edgeguard.cli.emergency import parse
 from edgeguard.cli.halting import NOTHING, Order, Voice, halt
-from edgeguard.cli.locate import STATE_DIR_ENV, Place, find_config, find_place
-from edgeguard.errors import EdgeGuardError, UsageError
+from edgeguard.cli.locate import STATE_DIR_ENV, Place, find_config, find_place, read_toml
+from edgeguard.errors import ConfigError, EdgeGuardError, UsageError
+from edgeguard.plain import escaped, escaped_line
 
 SHUTDOWN_HELP: Final = """Usage: python -m execution.emergency_shutdown --all --reason TEXT
 
@@ -68,7 +68,9 @@ class _Prefixed(Voice):
             self._environment.result = text
             return
         with self._lock:
-            sys.stderr.write(f"{self._environment.name}: {stage.replace('_', ' ')}: {text}\n")
+            sys.stderr.write(
+                escaped_line(f"{self._environment.name}: {stage.replace('_', ' ')}: {text}") + "\n"
+            )
             sys.stderr.flush()
 
 
@@ -117,7 +119,7 @@ def kill_switch(arguments: list[str]) -> int:
 
 
 def _complain(error: EdgeGuardError) -> int:
-    for sentence in str(error).splitlines():
+    for sentence in escaped(str(error)).split("\n"):
         sys.stderr.write(f"edgeguard: {sentence}\n")
     return error.exit_code
 
@@ -164,8 +166,8 @@ def _document(config: Path | None) -> Mapping[str, object]:
     if config is None:
         return {}
     try:
-        return tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_toml(config)
+    except ConfigError:
         return {}
 
 
@@ -210,6 +212,8 @@ def _halt_one(environment: Environment, order: Order, lock: threading.Lock) -> N
 
 def _line(environment: Environment, *, as_json: bool) -> str:
     if not as_json:
-        return f"{environment.name}: {environment.result} (exit code {environment.code})"
+        return escaped_line(
+            f"{environment.name}: {environment.result} (exit code {environment.code})"
+        )
     words = ("name", "code", "result", "stages")
     return json.dumps({word: getattr(environment, word) for word in words})

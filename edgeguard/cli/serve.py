@@ -14,11 +14,14 @@ from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.clock import SystemClock, utc
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
+from edgeguard.config.secrets import keep_out_of_cores
 from edgeguard.errors import UsageError
-from edgeguard.log_files import LogFiles
+from edgeguard.log_files import LogFiles, cut_own_log
 from edgeguard.supervisor import Supervisor, ops_role, roles_of, spawner
 
 TICK_S = 0.1
+LOG_LOOK_S = 10.0
+"""How often a process that nobody supervises looks at the size of its log."""
 LOG = "up"
 """The supervisor's own log, beside the processes'."""
 
@@ -95,20 +98,33 @@ def guard(where: Where) -> int:
     """Run the guard alone until SIGTERM or Ctrl-C."""
     from edgeguard.guard.process import run_guard  # noqa: PLC0415 - needs uvloop, the extension
 
+    keep_out_of_cores()
     config, config_hash = where.load()
     return run_guard(config, where.paths(config).create(), config_hash)
 
 
 @click.command()
 @click.option("--account", help="The account's id [default: the only one].")
+@click.option("--bound-log", is_flag=True, hidden=True, help="Nobody else cuts what it says.")
 @where_options
 @pass_where
-def broker(where: Where, account: str | None) -> int:
+def broker(where: Where, account: str | None, *, bound_log: bool) -> int:
     """Run one account's broker (parent and child) alone until SIGTERM or Ctrl-C."""
     from edgeguard.broker.parent import run_broker  # noqa: PLC0415 - only this command needs it
 
+    keep_out_of_cores()
     config, _ = where.load()
     ids = [known.id for known in config.account]
     if account is None and len(ids) > 1:
         raise UsageError(f"--account must be one of {', '.join(ids)}, was absent")
+    if bound_log:
+        threading.Thread(target=_bound_log, daemon=True).start()
     return run_broker(config, where.paths(config).create(), account or ids[0])
+
+
+def _bound_log() -> None:
+    """Keep what this process says bounded, for as long as it lives."""
+    pause = threading.Event()
+    while True:
+        cut_own_log(sys.stderr.fileno())
+        pause.wait(LOG_LOOK_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -17,6 +17,7 @@ from edgeguard.cli.answers import Request, ask
 from edgeguard.cli.locate import Place
 from edgeguard.cli.options import Where, pass_where, where_options
 from edgeguard.cli.trips import inputs
+from edgeguard.plain import escaped_line
 
 WATCH_S: Final = 0.5
 """Time between two looks of ``--watch``."""
@@ -56,17 +57,23 @@ def fetch(place: Place) -> Document:
 
 
 def _print(document: Document) -> None:
-    Console(soft_wrap=True).print(_view(document))
+    _console().print(_view(document))
+
+
+def _console() -> Console:
+    """Return a console that reads no markup: what it shows are names that others chose."""
+    return Console(soft_wrap=True, markup=False, emoji=False)
 
 
 def _watch(place: Place) -> None:
-    with Live(_view(fetch(place)), auto_refresh=False) as live:
+    with Live(_view(fetch(place)), console=_console(), auto_refresh=False) as live:
         while True:
             live.update(_view(fetch(place)), refresh=True)
             time.sleep(WATCH_S)
 
 
 def _view(document: Document) -> RenderableType:
+    document = _harmless(document)
     parts: list[RenderableType] = [Text("\n".join(_headline(document)) + "\n")]
     for account in document["accounts"]:
         parts += [
@@ -78,6 +85,16 @@ def _view(document: Document) -> RenderableType:
             *inputs(account),
         ]
     return Group(*parts, _feeds(document))
+
+
+def _harmless(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a document whose texts steer no terminal: a feed names symbols as it likes."""
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value).items()
+        return {escaped_line(key): _harmless(inner) for key, inner in pairs}
+    if isinstance(value, list):
+        return [_harmless(inner) for inner in cast("list[Any]", value)]
+    return escaped_line(value) if isinstance(value, str) else value
 
 
 def _headline(document: Document) -> list[str]:

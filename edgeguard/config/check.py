@@ -206,7 +206,19 @@ def remarks(config: Config) -> list[str]:
     notes += [note for symbol in config.symbol for note in _symbol_remarks(symbol)]
     if not any(feed.required for feed in config.feed):
         notes.append("no [[feed]] is required: a feed that dies is never counted as lost")
+    notes += [
+        _beat_remark(config, feed) for feed in config.feed if feed.required and feed.heartbeat
+    ]
     return notes
+
+
+def _beat_remark(config: Config, feed: FeedConfig) -> str:
+    # How often it beats is the publisher's own affair: no key of ours knows it.
+    return (
+        f"feed {feed.name}: must tick or beat more often than every feed_silence_max_ms = "
+        f"{config.guard.feed_silence_max_ms} ms while a symbol of it is in session; one that beats "
+        "more rarely closes its accounts' gates (FEED_SILENT)"
+    )
 
 
 def _account_remarks(account: AccountConfig) -> Iterator[str]:

@@ -45,8 +45,8 @@ def _feed_key(where: str, feed: FeedConfig, named: set[str]) -> Iterator[str]:
 
 def _keyless(where: str, endpoint: str, missing: str) -> str:
     return (
-        f'{where} beyond loopback needs CURVE keys ({missing}; `edgeguard keys new`), was "'
-        f'{endpoint}" without'
+        f"{where} must have CURVE keys beyond loopback ({missing}; `edgeguard keys new`), was "
+        f'"{endpoint}" without'
     )
 
 

@@ -24,6 +24,7 @@ from edgeguard.config.model import Config
 from edgeguard.config.rules import RULES
 from edgeguard.config.schema import inner_section
 from edgeguard.errors import ConfigError
+from edgeguard.plain import escaped_line
 
 FILE_BYTES_MAX: Final = 1_000_000
 """Largest configuration file in bytes; the largest sensible one is far below."""
@@ -84,7 +85,7 @@ def _toml(data: bytes, path: Path) -> Table:
     except UnicodeDecodeError as e:
         msg = f"{path} must be UTF-8 text, was not at byte {e.start}"
         raise ConfigError(msg) from e
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # no TOML, or a number that no range would take
         raise ConfigError(f"{path} must be valid TOML, was not: {e}") from e
 
 
@@ -166,7 +167,7 @@ class _Reader:
 def _unknown(where: str, key: str, value: object, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; `edgeguard config schema` lists all keys"
-    return f"{where} must be a known key, was {_shown(value)}{hint}"
+    return f"{escaped_line(where)} must be a known key, was {_shown(value)}{hint}"
 
 
 def _plain(value: object) -> object:
@@ -193,8 +194,8 @@ def _shown(value: object, suffix: str = "") -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, str) and not isinstance(value, ExactNumber):
-        return f'"{value[:80]}"'
-    return str(value)
+        return f'"{escaped_line(value[:80])}"'
+    return str(value)[:80]
 
 
 def _absolute(config: Config, folder: Path) -> Config:

@@ -175,17 +175,27 @@ def _names(config: Config | None) -> PathNames:
 def _run_dir(state_dir: Path) -> Path:
     """Return the default run directory: what ``run`` already is, else one on shared memory."""
     link = state_dir / "run"
-    if link.is_dir() and not link.is_symlink():
+    # Whoever may not look into the state directory may still know the sockets (`[[peer]] uid`).
+    if os.path.isdir(link) and not os.path.islink(link):  # noqa: PTH112, PTH114
         return link
     if not _is_shared_memory(SHARED_MEMORY):
         return link
     digest = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
-    return SHARED_MEMORY / f"edgeguard-{_user()}-{digest}"
+    return SHARED_MEMORY / f"edgeguard-{_owner(state_dir)}-{digest}"
 
 
-def _user() -> int:
-    """Return the effective user id; 0 on systems without one."""
-    return os.geteuid() if hasattr(os, "geteuid") else 0
+def _owner(state_dir: Path) -> int:
+    """Return whose state this is: root's command must find the guard of another user.
+
+    Returns:
+        The owner's user id; where nothing is there yet, or none can be seen, this process's own,
+        and 0 on systems without any.
+    """
+    own = os.geteuid() if hasattr(os, "geteuid") else 0
+    try:
+        return state_dir.stat().st_uid
+    except OSError:
+        return own
 
 
 def _is_shared_memory(path: Path) -> bool:

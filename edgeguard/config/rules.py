@@ -64,25 +64,49 @@ def _is_window(text: str) -> bool:
     return _is_time(start) and (_is_time(end) or end == "24:00") and start < end and _is_zone(zone)
 
 
+PORT_MAX: Final = 65_535
+PATH_MAX: Final = 4096
+LINE_MAX: Final = 200
 _TCP = r"tcp://(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}"
-_ENDPOINT = _matches(rf"(?:ipc:///\S+|{_TCP})?")
-_TERMINAL = _matches(r"paper|metatrader5|mt5linux://[^\s/:]+:[0-9]{1,5}")
+_SHAPE = _matches(rf"(?:ipc:///\S+|{_TCP})?")
+_TERMINAL_SHAPE = _matches(r"paper|metatrader5|mt5linux://[^\s/:]+:[0-9]{1,5}")
+
+
+def _is_endpoint(text: str) -> bool:
+    return _SHAPE(text) and text.isprintable() and (text[:3] != "tcp" or _has_port(text))
+
+
+def _is_terminal(text: str) -> bool:
+    return _TERMINAL_SHAPE(text) and text.isprintable() and (":" not in text or _has_port(text))
+
+
+def _has_port(text: str) -> bool:
+    return 0 < int(text.rpartition(":")[2]) <= PORT_MAX
+
 
 _NAME = Text(
     "1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit",
     _matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"),
 )
 _SYMBOL = Text("1 to 63 visible characters without spaces", _matches(r"[!-~]{1,63}"))
-_LINE = Text("one line of at most 200 characters", _matches(r"[^\x00-\x1f\x7f]{0,200}"))
-_SOME_LINE = Text("one line of 1 to 200 characters", _matches(r"[^\x00-\x1f\x7f]{1,200}"))
+_LINE = Text(
+    "one printable line of at most 200 characters",
+    lambda text: len(text) <= LINE_MAX and text.isprintable(),
+)
+_SOME_LINE = Text(
+    "one printable line of 1 to 200 characters",
+    lambda text: 0 < len(text) <= LINE_MAX and text.isprintable(),
+)
 _CURRENCY = Text("a currency in capitals such as USD", _matches(r"[A-Z][A-Z0-9]{2,7}"))
 _CURRENCY_OR_NONE = Text("a currency in capitals such as USD", _matches(r"(?:[A-Z][A-Z0-9]{2,7})?"))
 _SOCKET = Text(
     "empty, ipc:///ABSOLUTE/PATH or tcp://HOST:PORT (an address beyond loopback needs CURVE keys)",
-    _ENDPOINT,
+    _is_endpoint,
 )
-_PATH = Text("a path", _matches(r"[^\x00]{1,4096}"))
-_PATH_OR_NONE = Text("a path or empty", _matches(r"[^\x00]{0,4096}"))
+_PATH = Text("a printable path", lambda text: 0 < len(text) <= PATH_MAX and text.isprintable())
+_PATH_OR_NONE = Text(
+    "a printable path or empty", lambda text: len(text) <= PATH_MAX and text.isprintable()
+)
 _SESSION = Text("24x7, 24x5, 24x5_break or a list of windows", _matches(r"24x7|24x5|24x5_break"))
 _SESSION_WINDOW = Text("a window such as Mon 09:00-17:30 Europe/Berlin", _is_window)
 _DATE = Text("a date such as 2026-12-25", _is_date)
@@ -133,7 +157,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "trade_mode": _choice(model.TradeMode),
         "currency": _CURRENCY,
         "initial_balance": _MONEY,
-        "terminal": Text("paper, metatrader5 or mt5linux://HOST:PORT", _TERMINAL),
+        "terminal": Text("paper, metatrader5 or mt5linux://HOST:PORT", _is_terminal),
         "currency_digits": _whole("0", "8", "digits after the point"),
         "broker": _SOCKET,
         "broker_phone": _LINE,

@@ -5,6 +5,7 @@ A secret is read once, at the start, and never printed; messages name its source
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -16,9 +17,29 @@ from edgeguard.errors import ConfigError
 
 CREDENTIALS_ENV: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd keeps the credentials of a unit (``LoadCredential=``)."""
+TOKEN_VARIABLES: Final = {
+    "halt": "EMERGENCY_TOKEN",
+    "resume": "EDGEGUARD_RESUME_TOKEN",
+    "read": "EDGEGUARD_READ_TOKEN",
+}
+"""The variable of each right's HTTP token."""
 SECRET_BYTES_MAX: Final = 8192
 HAS_MODES: Final = os.name == "posix"
 """Whether a file's mode says who may read it; on Windows its access list does, unread here."""
+
+
+def without_tokens() -> dict[str, str]:
+    """Return this process's environment without HTTP tokens, for a process that needs none."""
+    names = TOKEN_VARIABLES.values()
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def keep_out_of_cores() -> None:
+    """Let this process leave no core file: its memory holds secrets."""
+    with contextlib.suppress(ImportError):  # no such limit on Windows
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @dataclass(frozen=True)

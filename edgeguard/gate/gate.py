@@ -96,9 +96,17 @@ class Gate:
         """Return a decorator for functions that open risk; they raise `GateClosedError` if closed.
 
         Works on plain functions and on coroutine functions, which are asked for when they run.
+
+        Raises:
+            TypeError: the function is a generator, whose body runs long after it was called.
         """
 
         def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+            if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+                raise TypeError(
+                    "gate.guards must have a function that runs when it is called, had a "
+                    "generator: ask gate.require() inside it, before each order"
+                )
             if inspect.iscoroutinefunction(function):
 
                 @functools.wraps(function)
@@ -242,5 +250,5 @@ class Gate:
 def _tell(listener: Listener, answer: Answer) -> None:
     try:
         listener(answer)
-    except Exception:  # noqa: BLE001  # see on_change
+    except BaseException:  # noqa: BLE001  # see on_change: one that exits must not end the watch
         return

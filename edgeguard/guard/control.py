@@ -16,17 +16,19 @@ import zmq
 from edgeguard.clock import NS_PER_MS, NS_PER_S
 from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError, RefusedError, UsageError
-from edgeguard.guard.accounts import new_halt_id
+from edgeguard.guard.accounts import ACCOUNT, new_halt_id
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
 from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.parts import Parts
-from edgeguard.guard.refusals import Refusals
+from edgeguard.guard.refusals import RIGHT_OF, Refusals
 from edgeguard.guard.scopes import Scope, scopes_of
 from edgeguard.messages import BrokerEvent, Command, Reply
+from edgeguard.plain import printable
 from edgeguard.transport import PumpSet, Socket, receive_named
 
 NONCES_MAX: Final = 4_096
+"""Commands of one right that are remembered: who may give others cannot push them out."""
 COMMAND_AGE_NS_MAX: Final = 30 * NS_PER_S
 """A command older or younger than this by its own stamp is refused, a halt excepted."""
 NONCE_BYTES_MAX: Final = 64
@@ -73,7 +75,7 @@ class Control:
         self._status = status
         self._refusals = refusals
         self._persist_ns = parts.config.guard.persist_ms * NS_PER_MS
-        self._nonces: OrderedDict[bytes, int] = OrderedDict()
+        self._nonces = {right: OrderedDict[bytes, None]() for right in RIGHT_OF.values()}
         self._waiters: list[HaltWaiter] = []
         self._kick: Callable[[], None] = _nothing
         self.malformed = 0
@@ -134,8 +136,9 @@ class Control:
         """Carry out one command; what it may not do is an answer, not a failure."""
         try:
             self._refusals.check(peer, command)
-            self._check_nonce(peer, command)
-            if command.verb != "status":
+            # What changes nothing needs no right, and so may neither fill a disk nor a memory.
+            if command.verb in RIGHT_OF:
+                self._check_nonce(peer, command)
                 self._parts.storage.append("command", command, t_ns=self._parts.now()[0])
             self._dispatch(command, answer)
         except RefusedError as error:
@@ -164,22 +167,23 @@ class Control:
         """Refuse what was seen before, and what is too old to know whether it was."""
         wall_ns, boot_ns = self._parts.now()
         nonce = command.nonce[:NONCE_BYTES_MAX]
-        if nonce in self._nonces:
+        seen = self._nonces[RIGHT_OF[command.verb]]
+        if nonce in seen:
             self._refusals.note("replayed", peer, command)
             raise RefusedError("command must be new, was seen before")
         # A run that has just begun cannot know what the one before it has seen.
         age_max_ns = min(COMMAND_AGE_NS_MAX, boot_ns - self._parts.begun_boot_ns)
         age_ns = wall_ns - command.t_ns
         is_current = -COMMAND_AGE_NS_MAX <= age_ns <= age_max_ns
-        if not is_current and command.verb not in {"halt", "status"}:
+        if not is_current and command.verb != "halt":
             self._refusals.note("stale", peer, command)
             raise RefusedError(
                 f"command must be younger than {COMMAND_AGE_NS_MAX // NS_PER_S} s and than this "
                 f"run of the guard, was stamped {age_ns / NS_PER_S:.1f} s ago; do the clocks agree?"
             )
-        self._nonces[nonce] = wall_ns
-        while len(self._nonces) > NONCES_MAX:
-            self._nonces.popitem(last=False)
+        seen[nonce] = None
+        while len(seen) > NONCES_MAX:
+            seen.popitem(last=False)
 
     def _halt(self, command: Command, answer: Answer) -> None:
         if not command.reason:
@@ -187,6 +191,11 @@ class Control:
         timeout_s = _timeout(command.args.get("timeout", ""))
         scopes = scopes_of(self._accounts, command.args)
         self.halt(scopes, ("manual", "MANUAL_HALT", f"{command.operator}: {command.reason}"))
+        # One scope too many halts its whole account: that is what is waited for then.
+        scopes = [
+            (account, scope if account.row(scope).halt is not None else ACCOUNT)
+            for account, scope in scopes
+        ]
         answer.stage("accepted", "halting", self._halt_body(scopes))
         answer.stage("stopped", "the gate is closed", self._halt_body(scopes))
         _, boot_ns = self._parts.now()
@@ -262,6 +271,8 @@ def clean(command: Command) -> Command:
     """Return a command whose texts are bounded and hold no control characters."""
     return msgspec.structs.replace(
         command,
+        id=clean_text(command.id),
+        verb=clean_text(command.verb),
         operator=clean_text(command.operator),
         reason=clean_text(command.reason),
         args={clean_text(key): clean_text(value) for key, value in command.args.items()},
@@ -270,7 +281,7 @@ def clean(command: Command) -> Command:
 
 def clean_text(text: str) -> str:
     """Return text of at most `TEXT_MAX` printable characters, others replaced by a space."""
-    return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX]).strip()
+    return printable(text[:TEXT_MAX])
 
 
 def _timeout(text: str) -> float:

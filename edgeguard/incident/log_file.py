@@ -14,6 +14,7 @@ from edgeguard.clock import NS_PER_S
 from edgeguard.errors import StorageError
 from edgeguard.incident.store import Incident
 from edgeguard.notify.templates import duration
+from edgeguard.plain import printable
 
 HEADER: Final = (
     "| ID | Date | Severity | Summary | Duration | Resolution |\n"
@@ -91,8 +92,8 @@ def _appended(text: str, line: str) -> str:
 
 def _cell(text: str) -> str:
     """Return text that stays within its cell."""
-    plain = "".join(char if char.isprintable() else " " for char in text[:CELL_MAX])
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").strip()
+    plain = printable(text[:CELL_MAX])
+    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _read(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,8 +140,8 @@ def open_for_writing(path: Path) -> Database:
         if not path.exists():
             # SQLite would create it with the process's umask; what it says is its owner's alone.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        elif path.stat().st_mode & 0o077 or not path.is_file() or path.is_symlink():
-            raise StorageError(f"{path} must be a file that its owner alone can open (0600)")
+        else:
+            _refuse_others_file(path)
         database = Database(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
         database.run("PRAGMA journal_mode = WAL")
         database.run("PRAGMA synchronous = FULL")
@@ -153,6 +154,21 @@ def open_for_writing(path: Path) -> Database:
             "away (the guard then starts HALTED)"
         ) from error
     return database
+
+
+def _refuse_others_file(path: Path) -> None:
+    """Refuse a journal that another user could have written, or can.
+
+    Raises:
+        StorageError: it is a link, no file, another user's, or open to others.
+    """
+    found = path.lstat()
+    is_file = stat.S_ISREG(found.st_mode)
+    if not is_file or found.st_mode & 0o077 or found.st_uid != os.geteuid():
+        raise StorageError(
+            f"{path} must be a file that this user alone can open (0600), was "
+            f"{stat.filemode(found.st_mode)} of user {found.st_uid}"
+        )
 
 
 def open_for_reading(path: Path) -> Database:

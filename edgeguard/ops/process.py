@@ -32,7 +32,6 @@ from edgeguard.config.secrets import Secret
 from edgeguard.errors import EdgeGuardError, InUseError, StorageError, UnreachableError
 from edgeguard.incident.reading import halts
 from edgeguard.incident.store import Incidents
-from edgeguard.log_files import escaped
 from edgeguard.notify.contacts import Contacts, read_contacts
 from edgeguard.notify.database import OpsDatabase
 from edgeguard.notify.outbox import Outbox
@@ -40,6 +39,7 @@ from edgeguard.notify.senders import make_senders
 from edgeguard.ops.deadman import Deadman
 from edgeguard.ops.office import Office, OfficeParts
 from edgeguard.ops.prover import Prover
+from edgeguard.plain import escaped
 
 STOP_S: Final = 3.0
 """How long the office may take to end."""

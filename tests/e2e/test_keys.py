@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from edgeguard.clock import NS_PER_S, SystemClock
 from edgeguard.config.load import load_config
 from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate, Permit
-from tests.e2e.rig import PAPER, PATIENCE_S, edgeguard
+from tests.e2e.rig import PAPER, PATIENCE_S, edgeguard, processes_with
 from tests.process.guard_rig import until
 from tests.process.test_guard_keys import free_endpoints
 
@@ -29,9 +30,14 @@ RIGHTS = {
     "guard": ["guard"],
     "broker.A": ["feed"],
     "operator": ["read", "halt", "resume"],
+    "ops": ["read", "halt"],
     "desk": ["read", "halt"],
     "engine": ["read", "feed"],
 }
+
+
+TOKENS = {name: f"{name}-{'x' * 24}" for name in ("EMERGENCY_TOKEN", "EDGEGUARD_RESUME_TOKEN")}
+"""HTTP tokens for halt and resume, by the variables that carry them."""
 
 
 class Keyed(NamedTuple):
@@ -40,6 +46,22 @@ class Keyed(NamedTuple):
     config: Path
     paths: Paths
     keys: Path
+    http_port: int
+
+    def http(
+        self, method: str, path: str, token: str = "", **body: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Return status and body of an HTTP request; (0, {}) while nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=30)
+        headers = {"Authorization": f"Bearer {TOKENS[token]}"} if token else {}
+        try:
+            connection.request(method, path, json.dumps(body) if body else None, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except OSError:
+            return 0, {}
+        finally:
+            connection.close()
 
     def tell(self, *arguments: str, key: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command with the key of that name, the operator's by default."""
@@ -84,24 +106,28 @@ def keyed_config(folder: Path) -> Path:
         made = edgeguard("keys", "new", name, "--into", str(folder / "keys"))
         assert made.returncode == 0, made.stderr
         text += "\n" + made.stdout.replace("rights = []", f"rights = {json.dumps(rights)}")
+    (port,) = (endpoint.rpartition(":")[2] for endpoint in free_endpoints(1))
+    text = re.sub(r"^port = 8000", f"port = {port}", text, flags=re.MULTILINE)
+    text = re.sub(r'^(contacts|log) = ".*"', r'\1 = "\1.md"', text, flags=re.MULTILINE)
     path = folder / "keyed.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Keyed]:
-    """Run ``edgeguard up`` behind keys until the block ends."""
+def running(folder: Path, ops: str = "--no-ops") -> Generator[Keyed]:
+    """Run ``edgeguard up`` behind keys until the block ends, with ``--ops`` for HTTP too."""
     path = keyed_config(folder)
     config, _ = load_config(path)
-    guard = Keyed(path, Paths(config), folder / "keys")
+    guard = Keyed(path, Paths(config), folder / "keys", config.api.port)
     with (folder / "up.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603  # our own command
-            [sys.executable, "-m", "edgeguard", "up", "--no-ops", "--config", str(path)],
+            [sys.executable, "-m", "edgeguard", "up", ops, "--config", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             text=True,
+            env={**os.environ, **TOKENS},
         )
     try:
         guard.until("state", "ACTIVE")
@@ -135,3 +161,39 @@ def test_guard_broker_commands_and_gate_speak_over_keys(tmp_path: Path) -> None:
         assert missing.returncode == 3
         assert "nobody.key must be readable" in missing.stderr
         assert "Traceback" not in missing.stderr
+
+
+def test_ops_acts_over_tcp_by_the_rights_of_its_own_key(tmp_path: Path) -> None:
+    """P21: HTTP proves the channel and halts through the key `ops`, which cannot resume."""
+    with running(tmp_path, "--ops") as guard:
+        until(
+            lambda: guard.http("GET", "/health")[0] == 200,
+            lambda: str(guard.http("GET", "/health")),
+            2 * PATIENCE_S,
+        )
+        code, halted = guard.http("POST", "/emergency/shutdown", "EMERGENCY_TOKEN", reason="keys")
+        assert code == 200, halted
+        halt = guard.until("flatten", "FLAT_VERIFIED")["halt"]
+        assert "keys" in halt["reason"]
+        words = {"operator": "o", "reason": "r", "halt_id": halt["id"]}
+        code, refused = guard.http("POST", "/emergency/resume", "EDGEGUARD_RESUME_TOKEN", **words)
+        assert code == 409
+        assert "the right resume" in json.dumps(refused)
+        assert guard.status()["halt"]["id"] == halt["id"]
+        log = tmp_path / "log.md"
+        until(lambda: log.exists() and "INC-" in log.read_text(), deadline_s=PATIENCE_S)
+        secrets = [read_key(path).secret for path in guard.keys.glob("*.key")]
+        assert len(secrets) == len(RIGHTS)
+        said = b"".join(path.read_bytes() for path in guard.paths.log_dir.iterdir()).decode()
+        assert "listening on" in said
+        assert not [secret for secret in (*secrets, *TOKENS.values()) if secret in said]
+        holders = processes_with(b"edgeguard", os.fsencode(guard.paths.state_dir))
+        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in holders]
+        knowing = [
+            text for text in environments if any(t.encode() in text for t in TOKENS.values())
+        ]
+        assert len(knowing) == len(("ops",))
+        limits = [Path(f"/proc/{pid}/limits").read_text() for pid in holders]
+        cores = [re.search(r"Max core file size +(\S+) +(\S+)", text) for text in limits]
+        assert len(cores) == len(("guard", "broker", "its child", "ops"))
+        assert all(found is not None and found.groups() == ("0", "0") for found in cores)

@@ -138,8 +138,6 @@ def test_the_curl_works_with_the_guard_dead_or_hung(tmp_path: Path, blow: signal
     [
         (SHUTDOWN, "--all"),
         (SHUTDOWN, "--all", "--reason", ""),
-        (SHUTDOWN, "--all", "--reason", "a\x1b[2J"),
-        (SHUTDOWN, "--all", "--reason", "x" * 100_000),
         (SHUTDOWN, "--all", "--reason", "r", "--scope", "everything"),
         (SHUTDOWN, "--everything"),
         (KILL_SWITCH,),
@@ -152,6 +150,21 @@ def test_what_cannot_be_meant_is_a_sentence(tmp_path: Path, arguments: tuple[str
     assert result.returncode == 2
     assert result.stderr.startswith("edgeguard: ")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("reason", ["a\n\x1b[2J", "x" * 100_000])
+def test_no_reason_keeps_the_runbook_from_halting(tmp_path: Path, reason: str) -> None:
+    """P6: it writes the HALT file, for want of a guard, with what of the reason is harmless."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    config = tmp_path / "edgeguard.toml"
+    config.write_text(f'[guard]\nstate_dir = "{state}"\n', encoding="utf-8")
+    result = runbook(SHUTDOWN, "--all", "--reason", reason, config=config)
+    assert result.returncode == 13, result.stderr
+    kept = json.loads((state / "HALT").read_text(encoding="utf-8"))["reason"]
+    assert kept
+    assert kept.isprintable()
+    assert len(kept) <= 1000
 
 
 def test_the_thin_files_go_into_a_package_of_the_users_own(tmp_path: Path) -> None:

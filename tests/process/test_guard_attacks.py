@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,6 +26,8 @@ from edgeguard.messages import (
 from edgeguard.transport import dealer, make_context
 from tests.process.guard_rig import CLOCK, World, make_config, running, until
 
+SCOPES_MAX = 64
+"""Scopes of an account that its page has room for."""
 ATTACK_S = 0.3
 """How long silence is listened to before it counts as no answer."""
 
@@ -268,3 +271,15 @@ def test_malformed_error_is_the_only_one(world: World) -> None:
         decode(b"")
     assert world.status()["guard"]["loop"]["rescues"] == 0
     assert world.status()["guard"]["malformed"] > 0
+
+
+def test_one_scope_too_many_halts_the_account_and_says_so(tmp_path: Path) -> None:
+    """P5, P22, A-CTL-12: invented symbols fill no latch; whoever named one is told what stands."""
+    with running(make_config(tmp_path)) as world:
+        ends: list[Reply] = []
+        while not world.halt_id():
+            assert len(ends) <= SCOPES_MAX
+            ends.append(world.command("halt", scope=f"symbol:S{len(ends)}", timeout="5")[-1])
+        assert {(end.stage, end.text) for end in ends} == {("done", "HALTED, DURABLE, FLAT")}
+        assert len(ends) > 1
+        assert world.status()["guard"]["storage"]["trusted"]

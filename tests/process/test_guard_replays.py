@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edgeguard.codec.native import decode, encode
+from edgeguard.guard.control import NONCES_MAX
 from edgeguard.messages import Command, Reply
 from edgeguard.transport import dealer, make_context
 from tests.process.guard_rig import CLOCK, DEADLINE_S, World, make_config, running, until
@@ -59,3 +62,30 @@ def test_command_of_the_run_before_is_stale(tmp_path: Path) -> None:
         assert world.status()["guard"]["refused"]["stale"] == 1
         assert world.command("resume", pause="1")[-1].stage == "done"
         world.until_open()
+
+
+@pytest.mark.parametrize("verb", ["nonsense", "halt"])
+def test_flood_of_other_commands_forgets_no_resume(tmp_path: Path, verb: str) -> None:
+    """P7, P22, A-CTL-11: who may not resume can neither push a resume out nor fill the journal."""
+    with running(make_config(tmp_path)) as world:
+        payload = end_pauses(b"once")
+        assert say(world, payload).stage == "done"
+        rows = world.status()["guard"]["storage"]["journal_seq"]
+        context = make_context()
+        socket = dealer(context, world.paths.control, hwm=0)
+        for number in range(NONCES_MAX + 1):
+            nonce = number.to_bytes(8, "big")
+            args = {"timeout": "0"}
+            socket.send(encode(Command("i", nonce, CLOCK.wall_ns(), verb, "o", "r", args)))
+        ends = 0
+        while ends <= NONCES_MAX:
+            assert socket.poll(int(DEADLINE_S * 1000))
+            reply = decode(socket.recv_multipart()[-1])
+            assert isinstance(reply, Reply)
+            ends += reply.final
+        context.destroy(linger=0)
+        again = say(world, payload)
+        assert (again.stage, again.text) == ("refused", "command must be new, was seen before")
+        if verb == "nonsense":
+            # The refused replay alone.
+            until(lambda: world.status()["guard"]["storage"]["journal_seq"] == rows + 1)

@@ -1,9 +1,10 @@
 """The processes' logs: bounded, escaped, and passed on while they are written."""
 
+import os
 import stat
 from pathlib import Path
 
-from edgeguard.log_files import BYTES_MAX, NEWS_BYTES_MAX, LogFiles, tail_of
+from edgeguard.log_files import BYTES_MAX, NEWS_BYTES_MAX, LogFiles, cut_own_log, tail_of
 
 
 def say(logs: LogFiles, text: bytes, name: str = "broker A") -> None:
@@ -61,3 +62,34 @@ def test_without_a_disk_there_is_no_log_and_no_error(tmp_path: Path) -> None:
     assert logs.open("guard") is None
     logs.append("up", "lost")
     assert logs.news() == ""
+
+
+def test_a_process_alone_cuts_its_own_log(tmp_path: Path) -> None:
+    """What is too long begins anew, its end is kept beside it; no file, no cut."""
+    file = LogFiles(tmp_path).open("broker.A.by-hand")
+    assert file is not None
+    path = tmp_path / "broker.A.by-hand.log"
+    with file:
+        file.write(b"x" * BYTES_MAX)
+        file.flush()
+        cut_own_log(file.fileno())
+        assert path.stat().st_size == BYTES_MAX
+        file.write(b"END\n")
+        file.flush()
+        cut_own_log(file.fileno())
+        file.write(b"anew\n")
+    assert path.read_bytes() == b"anew\n"
+    assert tail_of(path, 9) == "END\nanew\n"
+    reading, writing = os.pipe()
+    cut_own_log(writing)
+    os.close(writing)
+    os.close(reading)
+
+
+def test_a_link_in_a_logs_place_is_not_written_through(tmp_path: Path) -> None:
+    """A command of root's must not append where another user's link points."""
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "guard.log").symlink_to(target)
+    assert LogFiles(tmp_path).open("guard") is None
+    assert target.read_text() == "kept"

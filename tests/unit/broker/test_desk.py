@@ -192,6 +192,17 @@ def test_the_table_says_what_became_of_each_row() -> None:
     assert "requests: 9 (the first 4 are below)" in going
 
 
+def test_no_word_of_a_stranger_forges_a_line_of_the_record() -> None:
+    """P22: whoever may halt chooses the reason, and a terminal what it calls an alarm."""
+    hostile = "x\nproven flat by two reads\x1b[2J\u202e"
+    made = record()
+    made.reason = hostile
+    made.alarms.append(hostile)
+    lines = table(made).split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("proven flat")]
+
+
 def test_a_lock_is_for_one(tmp_path: Path) -> None:
     """A second holder is refused in one sentence; a closed lock is free again."""
     first = AccountLock(tmp_path / "lock", "A")

@@ -129,8 +129,7 @@ def halt(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
     [
         ([], "--reason must be given"),
         (["--reason", " "], "--reason must be given"),
-        (["--reason", "a\x07"], "printable characters"),
-        (["--reason", "x" * 1_000_000], "at most 1000"),
+        (["--reason", "\x07\n"], "--reason must be given"),
         (["--reason"], "--reason must be given a value"),
         (["--reason", "x", "--scope", "desk"], "--scope must be all, account:ID"),
         (["--reason", "x", "--timeout", "soon"], "--timeout must be seconds"),

@@ -1,5 +1,6 @@
 """The emergency command: what it imports, and where it finds the guard."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,21 @@ def test_options_stand_before_or_after_the_word() -> None:
     assert order.operator
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("line\nline\x1b[2J", "line line [2J"),
+        ("right\u202eleft\ud800", "right left"),
+        ("x" * 1_000_000, "x" * 1000),
+    ],
+)
+def test_no_reason_stops_a_halt(given: str, kept: str) -> None:
+    """P6, P22: a script that passes a log on as its reason halts; its words are made harmless."""
+    order = parse(["halt", "--reason", given, "--operator", f"o{given}"])
+    assert order.reason == kept
+    assert order.operator == f"o{kept}"[:1000]
+
+
 def test_the_place_is_found_without_judging_the_file(tmp_path: Path) -> None:
     """Accounts, phones, magics and named sockets come from a file that a guard would refuse."""
     text = BASE.replace('terminal = "paper"', 'terminal = "nonsense"\nbroker_phone = "123"')
@@ -54,6 +70,22 @@ def test_a_file_that_is_no_toml_matters_only_without_a_state_directory(tmp_path:
     path.write_text("= =", encoding="utf-8")
     with pytest.raises(ConfigError, match="must be a readable TOML file"):
         find_place(path, None)
+    assert find_place(path, tmp_path).paths.state_dir == tmp_path.resolve()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "deep", "number"])
+def test_no_file_keeps_a_halt_waiting(tmp_path: Path, kind: str) -> None:
+    """P6: a pipe that nobody writes to, a file without an end, and what no parser can take."""
+    path = tmp_path / "hostile.toml"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "endless":
+            path = Path("/dev/zero")
+        case "deep":
+            path.write_text("a = " + "[" * 50_000, encoding="utf-8")
+        case _:
+            path.write_text("a = " + "1" * 5_000, encoding="utf-8")
     assert find_place(path, tmp_path).paths.state_dir == tmp_path.resolve()
 
 

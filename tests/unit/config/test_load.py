@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeguard.config.check import remarks
 from edgeguard.config.load import load_config
 from edgeguard.errors import ConfigError
 from tests.unit.config.toml import BASE, write
@@ -86,6 +87,17 @@ def test_every_violation_is_told_at_once(tmp_path: Path) -> None:
             "spread_window_s must have at most 9 digits after the point",
         ),
         ("digits", "digits = 5.0", "symbol[0].digits must be a whole number, was 5.0"),
+        (
+            "server",
+            'server = "a\\u202eb"',
+            'must be one printable line of 1 to 200 characters, was "a\\u202eb"',
+        ),
+        (
+            "terminal",
+            'terminal = "mt5linux://h:65536"',
+            "must be paper, metatrader5 or mt5linux://",
+        ),
+        ("terminal", 'terminal = "paper\\u001b"', 'HOST:PORT, was "paper\\x1b"'),
         ("name", 'name = "EUR USD"', "symbol[0].name must be 1 to 63 visible characters"),
     ],
 )
@@ -109,7 +121,7 @@ def test_a_key_out_of_range_is_named(tmp_path: Path, key: str, line: str, words:
         ("[[feed]]\nname='engine'", "must not be a source of EdgeGuard's own"),
         ("[[feed]]\nname='f'\naccount='B'", 'must be a configured [[account]], was "B"'),
         ("[[feed]]\nname='f'\ncodec='dwx'", "endpoint must be given for the dwx codec"),
-        ("[[feed]]\nname='f'\nendpoint='tcp://10.0.0.1:5'", "beyond loopback needs CURVE keys"),
+        ("[[feed]]\nname='f'\nendpoint='tcp://10.0.0.1:5'", "must have CURVE keys beyond loopback"),
         ("[[strategy]]\nname='s'\nmagic=[]", "magic must be a list of at least 1"),
         (
             "[[strategy]]\nname='s'\nmagic=[1]\n[[strategy]]\nname='t'\nmagic=[1]",
@@ -117,6 +129,12 @@ def test_a_key_out_of_range_is_named(tmp_path: Path, key: str, line: str, words:
         ),
         ("[guard]\ncontrol='ipc:///x'\nhalts_pub='ipc:///x'", "must be a socket of its own"),
         ("[[paper.quotes]]\nsymbol='EURUSD'\nbid='2'\nask='1'", "bid must be at most ask = 1"),
+        ("[guard]\ncontrol='tcp://127.0.0.1:65536'", "guard.control must be empty, ipc:///"),
+        ("[guard]\ncontrol='tcp://127.0.0.1:0'", "guard.control must be empty, ipc:///"),
+        (
+            '[guard]\nstate_dir="a\\u001b[2J"',
+            'guard.state_dir must be a printable path, was "a\\x1b',
+        ),
         ("[[environment]]\nname='e'", "environment[0].config must be given"),
         ("guard = 3", "guard must be a known key"),
         (
@@ -155,6 +173,8 @@ def test_a_live_account_needs_to_know_normal_spreads(tmp_path: Path) -> None:
         (b"x = ", "must be valid TOML"),
         (b"[account]\nid = 1", "account must be a list of tables, was a table"),
         (b"", "account must be given, was absent"),
+        (b"x = " + b"1" * 5000, "must be valid TOML"),
+        (b'"a\\nb\\u001b[2J" = 1', "a\\nb\\x1b[2J must be a known key"),
         (b"#" * 1_000_001, "must have at most 1000000 bytes"),
     ],
 )
@@ -163,6 +183,19 @@ def test_files_that_are_none(tmp_path: Path, content: bytes, words: str) -> None
     path = tmp_path / "c.toml"
     path.write_bytes(content)
     assert any(words in sentence for sentence in violations(path))
+
+
+def test_a_required_feed_is_told_how_often_it_must_beat(tmp_path: Path) -> None:
+    """One that beats more rarely would close gates all day, and no key of ours knows its beat."""
+    extra = "[guard]\nfeed_silence_max_ms = 700\n[[feed]]\nname = 'f'\nrequired = true\n"
+    assert not any(
+        "FEED_SILENT" in note for note in remarks(load_config(write(tmp_path, BASE + extra))[0])
+    )
+    config, _ = load_config(write(tmp_path, BASE + extra + "heartbeat = true\n"))
+    (note,) = [note for note in remarks(config) if "FEED_SILENT" in note]
+    assert note.startswith(
+        "feed f: must tick or beat more often than every feed_silence_max_ms = 700"
+    )
 
 
 def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:

@@ -107,3 +107,34 @@ def test_no_state_directory_is_a_sentence() -> None:
     """Neither file nor option: there is nothing to guess."""
     with pytest.raises(ConfigError, match="--state-dir"):
         Paths(None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a directory away")
+@pytest.mark.usefixtures("shared_memory")
+def test_roots_command_finds_the_guard_of_another_user(tmp_path: Path) -> None:
+    """P6: who halts as root in an emergency looks where the state's owner has its sockets."""
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65_534, 65_534)
+    assert Paths(None, state).run_dir.name.startswith("edgeguard-65534-")
+    os.chown(state, 0, 0)
+    assert Paths(None, state).run_dir.name.startswith("edgeguard-0-")
+
+
+@pytest.mark.usefixtures("shared_memory")
+def test_a_state_directory_that_may_not_be_looked_at_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: another user's command knows its sockets by the configuration, not by looking."""
+
+    def refuse(path: object, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    state = tmp_path / "state"
+    wanted = f"edgeguard-{os.geteuid()}-"
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
+    paths = Paths(PathNames(state_dir=str(state), control="ipc:///srv/control.ipc"))
+    monkeypatch.undo()
+    assert paths.control == "ipc:///srv/control.ipc"
+    assert wanted in paths.run_dir.name or paths.run_dir == state / "run"

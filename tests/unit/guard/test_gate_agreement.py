@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from enum import Enum
 from pathlib import Path
 from typing import cast
@@ -215,6 +215,21 @@ def test_scope_names_are_judged_by_their_text(tmp_path: Path) -> None:
             assert isinstance(answer, Refusal)
             assert answer.code == "MISSING"
             assert "the check itself failed" in answer.why
+
+
+def test_generators_are_not_guarded(tmp_path: Path) -> None:
+    """P4: their bodies would run with a permit of long ago."""
+
+    def orders() -> Generator[str]:
+        yield "buy"
+
+    async def more() -> AsyncGenerator[str]:
+        yield "buy"
+
+    with Gate(tmp_path, "A") as gate:
+        for function in (orders, more):
+            with pytest.raises(TypeError, match=r"ask gate\.require\(\) inside it"):
+                gate.guards()(function)
 
 
 def test_require_raises_the_refusal(tmp_path: Path) -> None:

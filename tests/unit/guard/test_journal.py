@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import threading
 from collections.abc import Callable
@@ -128,6 +129,16 @@ def test_damaged_or_later_file_is_refused(tmp_path: Path) -> None:
     public.chmod(0o644)
     with pytest.raises(StorageError, match="0600"):
         Journal(public, run=1, boot="ab")
+
+
+def test_another_users_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P24: what lay in a directory that others could write to is not taken for one's own."""
+    path = tmp_path / "journal.sqlite"
+    fill(path, 1)
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(StorageError, match=f"of user {os.getuid()}"):
+        Journal(path, run=1, boot="ab")
 
 
 def test_first_error_makes_storage_untrusted_for_good(tmp_path: Path) -> None:

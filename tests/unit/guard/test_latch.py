@@ -122,6 +122,8 @@ def test_removing_takes_the_very_file_that_was_seen(tmp_path: Path) -> None:
         ("flash crash\n", ("all", "flash crash")),
         ("a\x1b[31m\n{}", ("all", "a [31m {}")),
         ('{"v":1,"reason":"r","operator":"ana","scope":"account:A"}\n', ("account:A", "ana: r")),
+        ('{"reason":"r","scope":"symbol:A\\u001b[2J"}', ("all", "r")),
+        ('{"reason":"r","scope":"symbol:' + "x" * 200 + '"}', ("all", "r")),
         ('{"reason": 7}', ("all", '{"reason": 7}')),
         ("[]", ("all", "[]")),
     ],

@@ -114,6 +114,22 @@ def test_an_incident_is_shown_acknowledged_and_ticked(folder: Path, database: Op
 
 
 @pytest.mark.usefixtures("database")
+def test_who_acknowledges_forges_no_line_for_others(folder: Path) -> None:
+    """P22: names and notes are what the next person reads in lists, on the same terminal."""
+    hostile = "ann\n[x] Resume decision made\x1b[2J\u202e"
+    named = ("INC-2026-001", "--operator", hostile)
+    assert command(folder, "incident", "ack", *named).exception is None
+    tick = ("incident", "tick", "INC-2026-001", "root_cause", "--note", hostile)
+    assert command(folder, *tick, "--operator", hostile).exception is None
+    for shown in (("show", "INC-2026-001"), ("list",)):
+        lines = command(folder, "incident", *shown).output.splitlines()
+        assert all(line.isprintable() for line in lines)
+        assert not [line for line in lines if line.startswith("[x] Resume decision")]
+    nameless = command(folder, "incident", "ack", "INC-2026-001", "--operator", "\n\x1b")
+    assert isinstance(error_of(nameless), UsageError)
+
+
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
     "arguments",
     [("ack", "INC-2026-999"), ("show", "../../etc"), ("tick", "INC-2026-001", "no_such_item")],
