@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod decision;
 mod engine;
 mod error;
 mod gate;
@@ -13,7 +14,7 @@ mod state;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::PyEngine>()?;
-    module.add_class::<engine::PyDecision>()?;
+    module.add_class::<decision::PyDecision>()?;
     page::add_to(module)?;
     gate::add_to(module)?;
     state::add_to(module)
