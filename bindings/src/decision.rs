@@ -4,6 +4,8 @@ use edgeguard_core::decision::Decision;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::panics::forced;
+
 /// One change of one trigger; its line is written when it is asked for, which is after the halt.
 #[pyclass(name = "Decision", module = "edgeguard._core", frozen)]
 #[derive(Debug)]
@@ -16,7 +18,9 @@ pub(crate) struct PyDecision {
 impl PyDecision {
     #[pyo3(name = "line")]
     fn py_line(&self, py: Python<'_>) -> Py<PyBytes> {
-        PyBytes::new(py, self.inner.line(&self.config_hash).as_bytes()).unbind()
+        let line = self.inner.line(&self.config_hash);
+        forced("Decision.line");
+        PyBytes::new(py, line.as_bytes()).unbind()
     }
 
     fn __repr__(&self) -> String {

@@ -6,7 +6,9 @@ mod decision;
 mod engine;
 mod error;
 mod gate;
+mod lease;
 mod page;
+mod panics;
 mod state;
 
 /// The compiled half of `EdgeGuard`.
@@ -17,5 +19,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decision::PyDecision>()?;
     page::add_to(module)?;
     gate::add_to(module)?;
-    state::add_to(module)
+    module.add_class::<lease::PyLease>()?;
+    module.add_class::<state::PyTradingState>()
 }
