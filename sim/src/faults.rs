@@ -56,6 +56,7 @@ faults! {
     NotFlat = "flatten that takes long",
     Exposure = "exposure on a halted account",
     Beside = "halt beside a resume under way",
+    FeedSilent = "required feed silent",
 }
 
 /// Which faults a seed uses.

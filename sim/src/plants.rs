@@ -46,5 +46,9 @@ plants! {
     StopResumes = "a clean stop completes a resume that nobody was told of",
     DurableThroughVoid = "a halt stays DURABLE while a resume is written",
     EpochByWall = "a run's number is the wall clock alone",
+    FeedIgnored = "a word to a gate is earned without asking the feeds",
+    FeedStamps = "a silent feed pauses, and the page is stamped all the same",
+    FeedByBeat = "an echo asks the feeds by the last beat's look",
+    FeedHeld = "the pause of a silent feed is never released",
     WallDurations = "durations run on the wall clock",
 }

@@ -25,6 +25,8 @@ pub const SECOND: i64 = 1_000 * MS;
 pub const LEASE_NS: i64 = SECOND;
 /// How old a snapshot may be.
 pub const AGE_NS: i64 = 2 * SECOND;
+/// How long the required feed may be silent.
+pub const FEED_SILENCE_NS: i64 = SECOND;
 /// Wednesday 25 February 2026, 12:00 UTC.
 const WALL_NS: i64 = 1_772_020_800 * SECOND;
 /// From the start of a calm world until everything must be open again.

@@ -73,6 +73,11 @@ impl World {
                 self.at(ns, Event::Heal(fault));
             }
             Fault::Exposure => self.expose(),
+            Fault::FeedSilent => {
+                self.broker.is_feed_silent = true;
+                let silence = self.rng.range(300, 7_000) * MS;
+                self.at(silence, Event::Heal(fault));
+            }
             _ => self.strike_process(fault, ns),
         }
         if matches!(fault, Fault::DiskSlow | Fault::DiskHung | Fault::DiskError) {
@@ -154,6 +159,7 @@ impl World {
             Fault::BrokerSilent => self.broker.is_silent = false,
             Fault::NotFlat => self.broker.is_slow = false,
             Fault::Breach => self.broker.equity = EQUITY,
+            Fault::FeedSilent => self.broker.is_feed_silent = false,
             Fault::Drop => self.become_calm(),
             _ => {}
         }
@@ -169,6 +175,7 @@ impl World {
             Fault::BrokerSilent,
             Fault::NotFlat,
             Fault::Breach,
+            Fault::FeedSilent,
         ] {
             self.heal(fault);
         }

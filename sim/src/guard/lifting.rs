@@ -213,9 +213,7 @@ impl World {
         let flags = guard
             .engine
             .resume("A", self.wall_and_boot(), Origin::default());
-        if std::mem::take(&mut self.check.is_lost) {
-            self.check.proof_boot = self.check.proof_boot.map(|_| self.now().boot_ns);
-        }
+        self.note_cleared();
         if pending.manual != 0 {
             guard.page.push_resumed(pending.manual);
         }

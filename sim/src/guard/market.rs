@@ -36,7 +36,8 @@ impl World {
                     Action::Halt => {
                         if decision.trigger == Trigger::ConnectionLost {
                             let boot_ns = self.now().boot_ns;
-                            self.judge_silence(boot_ns, true);
+                            let lost = decision.reference.as_deref().unwrap_or("nobody");
+                            self.judge_silence(boot_ns, Some(lost));
                         }
                         self.halt(guard, decision.trigger.name())?;
                     }

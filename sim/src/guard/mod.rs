@@ -97,6 +97,7 @@ pub struct Guard {
     due: Vec<Timer>,
     days: BTreeSet<i64>,
     is_rebased: bool,
+    is_feed_silent: bool,
 }
 
 impl Guard {

@@ -152,8 +152,7 @@ impl World {
         }
         let conditions = ["storage", "snapshot", "feed"].map(str::to_owned);
         let first = (self.rng.next() >> 24) as i64;
-        self.check.proof_boot = None;
-        self.check.is_lost = false;
+        self.check.heard = Default::default();
         self.run = epoch;
         Guard {
             pid: self.pid,
@@ -199,6 +198,7 @@ impl World {
             due: Vec::new(),
             days: BTreeSet::new(),
             is_rebased: self.was_rebased,
+            is_feed_silent: false,
         }
     }
 
