@@ -57,6 +57,7 @@ faults! {
     Exposure = "exposure on a halted account",
     Beside = "halt beside a resume under way",
     FeedSilent = "required feed silent",
+    WordBeside = "manual word set within a resume",
 }
 
 /// Which faults a seed uses.

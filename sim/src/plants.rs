@@ -39,6 +39,8 @@ plants! {
     ResumeOnOneCopy = "a resume waits for one copy only",
     ResumeNotVoid = "a halt does not void a resume under way",
     ResumeUnchecked = "a resume needs neither operator nor flat",
+    WordIfFree = "a manual word is set only where there is none",
+    WordPlainClear = "a resume clears the manual word by a plain store",
     NonceIgnored = "a replayed command is carried out again",
     SecondHaltWins = "a second halt replaces the first one's id",
     DurableTooEarly = "DURABLE is said before the disk",

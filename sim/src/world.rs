@@ -90,6 +90,8 @@ pub struct World {
     /// Actions until the guard is killed.
     pub kill_in: Option<u32>,
     pub kill_at_trip: Option<u32>,
+    /// Actions of a resume until somebody sets the manual word.
+    pub word_in: Option<u32>,
     pub cut_until: [i64; 4],
     pub drop_rate: i64,
     pub broker_late: i64,
@@ -202,6 +204,7 @@ impl World {
             hole_lost_at: 0,
             kill_in: None,
             kill_at_trip: None,
+            word_in: None,
             cut_until: [0; 4],
             drop_rate,
             broker_late: 0,

@@ -136,7 +136,7 @@ impl World {
                 self.fire(fault);
                 self.command(Verb::Halt, "ana", "");
             }
-            Fault::ManualWord => self.set_manual_word(),
+            Fault::ManualWord => self.set_manual_word(fault),
             Fault::HaltFile if self.is_powered && self.disk.halt_file.is_none() => {
                 self.fire(fault);
                 self.disk.halt_file = Some(self.t as u64);
@@ -185,6 +185,7 @@ impl World {
         self.cut_until = [0; 4];
         self.kill_in = None;
         self.kill_at_trip = None;
+        self.word_in = None;
         self.opened = [false; 2];
     }
 

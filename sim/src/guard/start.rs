@@ -20,6 +20,7 @@ use crate::world::{AGE_NS, LEASE_NS, World};
 impl World {
     /// Claims the page and judges what was read; nothing is done yet.
     pub(super) fn assemble(&mut self) -> (Guard, Verdict) {
+        self.word_in = None;
         let now = self.now();
         let mut remembered = self.disk.read();
         let (mapped, found) = self.claim();
@@ -176,6 +177,7 @@ impl World {
             pending: None,
             nonces: BTreeSet::new(),
             seen_word: 0,
+            words: Vec::new(),
             seen_file: None,
             flat_t_ns: 0,
             heard_ns: None,

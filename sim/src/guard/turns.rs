@@ -290,11 +290,12 @@ impl World {
         Ok(())
     }
 
-    fn look_at_word(&mut self, guard: &mut Guard) -> Turn {
+    pub(super) fn look_at_word(&mut self, guard: &mut Guard) -> Turn {
         let word = guard.page.manual();
         if word != 0 && word != guard.seen_word {
             self.halt(guard, "manual")?;
             self.check.word_seen(self.t, word);
+            guard.words.push(word);
         }
         guard.seen_word = word;
         Ok(())
