@@ -2,6 +2,9 @@
 
 Times are nanoseconds: `t_ns` is the wall clock (Unix epoch), `boot_ns` CLOCK_BOOTTIME; in a replay
 both are the event's `t_ns`. Every call keeps the GIL: a call takes microseconds.
+
+A panic inside a call raises RuntimeError, and so does every later call of that object: what was
+changed half-way is not used again. Of a `PageGate` it is a refusal, since a gate never raises.
 """
 
 from collections.abc import Callable
@@ -72,8 +75,7 @@ class Decision:
 class Engine:
     """The triggers of every account over one clock.
 
-    After a panic inside any call the engine is unusable: every later call raises RuntimeError,
-    because a half-updated engine must not decide anything.
+    A half-updated engine must not decide anything; see the head of this file on panics.
     """
 
     def __new__(
@@ -324,7 +326,7 @@ class PageGate(Generic[_Permit, _Refusal]):
             ValueError: the boot id has not 16 bytes.
         """
     def check(self, symbol: str | None = None, strategy: str | None = None) -> _Permit | _Refusal:
-        """Return the permit or a refusal, judged at this instant."""
+        """Return the permit or a refusal, judged now; a panic is one ever after."""
     def require(self, symbol: str | None = None, strategy: str | None = None) -> _Permit:
         """Return the permit or raise what `error` makes of the refusal."""
 

@@ -196,11 +196,11 @@ def open_page(path: Path, *, writable: bool) -> tuple[int, mmap.mmap]:
 
 
 def set_manual(path: Path, stamp_ns: int) -> None:
-    """Set the manual word of a page, which closes every gate on it; it is never cleared here.
+    """Set the manual word of a page, which closes every gate on it.
 
     Args:
         path: `RUN_DIR/halt.<account>`.
-        stamp_ns: any non-zero number that is unique to this halt: the wall clock in ns.
+        stamp_ns: unique to this halt: the wall clock in ns.
 
     Raises:
         OSError: the page is missing or cannot be opened.
@@ -211,8 +211,10 @@ def set_manual(path: Path, stamp_ns: int) -> None:
         with memoryview(mapping) as view, view.cast("Q") as words:
             if words[W_MAGIC] != MAGIC:
                 raise ValueError(f"{path} must begin with EDGEGRD1, was {bytes(mapping[:8])!r}")
-            if words[W_MANUAL] == 0:
-                words[W_MANUAL] = max(stamp_ns, 1) & HALT_UNNAMED
+            # Also over one that is there: its resume may be under way, and would clear both.
+            while (stamp := stamp_ns & HALT_UNNAMED) in {0, words[W_MANUAL]}:
+                stamp_ns += 1
+            words[W_MANUAL] = stamp
     finally:
         mapping.close()
         os.close(descriptor)
@@ -345,7 +347,7 @@ class PurePageReader:
                 self._manual = 0
         if state == STATE_BYTES.index("HALTED") and not self._halt:
             self._halt = words[W_HALT] or HALT_UNNAMED
-        self._manual = self._manual or manual
+        self._manual = manual or self._manual  # the newest: what lifts it lifts those before it
         return bool(self._halt or self._manual)
 
     def _is_scope_closed(self, words: memoryview, scope: int) -> bool:

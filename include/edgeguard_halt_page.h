@@ -219,7 +219,7 @@ static inline int eg_observe(struct eg_gate *gate, unsigned state, uint64_t manu
         uint64_t halt = eg_load(gate, EG_W_HALT);
         gate->halt = halt == 0 ? EG_HALT_UNNAMED : halt;
     }
-    if (gate->manual == 0) gate->manual = manual;
+    if (manual != 0) gate->manual = manual; /* the newest: what lifts it lifts those before it */
     return gate->halt != 0 || gate->manual != 0;
 }
 

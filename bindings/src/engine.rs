@@ -1,118 +1,19 @@
-//! `edgeguard._core.Engine` and `Decision`: conversion only.
+//! `edgeguard._core.Engine`: conversion only.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use edgeguard_core::decision::Decision;
 use edgeguard_core::engine::{Engine, Flags};
 use edgeguard_core::error::CoreError;
 use edgeguard_core::operator::Rebase;
 use edgeguard_core::tick_file::About;
 use edgeguard_core::tick_merge::Until;
 use edgeguard_core::types::{Now, Origin};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::decision::PyDecision;
 use crate::error::to_python;
-
-/// One change of one trigger; its line is written when it is asked for, which is after the halt.
-#[pyclass(name = "Decision", module = "edgeguard._core", frozen)]
-#[derive(Debug)]
-pub(crate) struct PyDecision {
-    inner: Decision,
-    config_hash: String,
-}
-
-#[pymethods]
-impl PyDecision {
-    #[pyo3(name = "line")]
-    fn py_line(&self, py: Python<'_>) -> Py<PyBytes> {
-        PyBytes::new(py, self.inner.line(&self.config_hash).as_bytes()).unbind()
-    }
-
-    fn __repr__(&self) -> String {
-        self.inner.line(&self.config_hash)
-    }
-
-    #[getter(index)]
-    fn py_index(&self) -> u64 {
-        self.inner.index
-    }
-
-    #[getter(t_ns)]
-    fn py_t_ns(&self) -> i64 {
-        self.inner.t_ns
-    }
-
-    #[getter(account)]
-    fn py_account(&self) -> &str {
-        &self.inner.account_id
-    }
-
-    #[getter(scope)]
-    fn py_scope(&self) -> &str {
-        &self.inner.scope
-    }
-
-    #[getter(trigger)]
-    fn py_trigger(&self) -> &'static str {
-        self.inner.trigger.name()
-    }
-
-    #[getter(action)]
-    fn py_action(&self) -> &'static str {
-        self.inner.action.name()
-    }
-
-    #[getter(code)]
-    fn py_code(&self) -> String {
-        self.inner.code_text()
-    }
-
-    #[getter(value)]
-    fn py_value(&self) -> Option<&str> {
-        self.inner.value.as_deref()
-    }
-
-    #[getter(threshold)]
-    fn py_threshold(&self) -> Option<&str> {
-        self.inner.threshold.as_deref()
-    }
-
-    #[getter(reference)]
-    fn py_reference(&self) -> Option<&str> {
-        self.inner.reference.as_deref()
-    }
-
-    #[getter(symbol)]
-    fn py_symbol(&self) -> Option<&str> {
-        self.inner.symbol.as_deref()
-    }
-
-    #[getter(source_file)]
-    fn py_source_file(&self) -> &str {
-        &self.inner.source_file
-    }
-
-    #[getter(source_line)]
-    fn py_source_line(&self) -> u64 {
-        self.inner.source_line
-    }
-}
-
-impl PyDecision {
-    pub(crate) const fn decision(&self) -> &Decision {
-        &self.inner
-    }
-
-    fn new(inner: Decision, config_hash: &str) -> Self {
-        Self {
-            inner,
-            config_hash: config_hash.to_owned(),
-        }
-    }
-}
+use crate::panics::Whole;
 
 /// What Python calls a moment, as the core knows it.
 const fn at(wall_ns: i64, boot_ns: i64) -> Now {
@@ -131,33 +32,20 @@ fn origin(source: u32, line: i64) -> Origin {
 #[pyclass(name = "Engine", module = "edgeguard._core")]
 #[derive(Debug)]
 pub(crate) struct PyEngine {
-    /// `None` after a panic: a half-updated engine must not decide anything.
-    inner: Option<Engine>,
+    inner: Whole<Engine>,
 }
 
 impl PyEngine {
-    /// Runs a call on the engine; a panic inside it leaves the engine unusable for ever.
     #[inline]
     fn run<T>(
         &mut self,
         py: Python<'_>,
+        call: &'static str,
         work: impl FnOnce(&mut Engine) -> Result<T, CoreError>,
     ) -> PyResult<T> {
-        let Some(engine) = self.inner.as_mut() else {
-            return Err(PyRuntimeError::new_err(
-                "engine must not be used after a panic, was",
-            ));
-        };
-        match catch_unwind(AssertUnwindSafe(|| work(engine))) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(to_python(py, &error)),
-            Err(_) => {
-                self.inner = None;
-                Err(PyRuntimeError::new_err(
-                    "engine panicked: it decides nothing any more",
-                ))
-            }
-        }
+        self.inner.try_run(call, |engine| {
+            work(engine).map_err(|error| to_python(py, &error))
+        })
     }
 }
 
@@ -173,11 +61,10 @@ impl PyEngine {
         profiles: Option<BTreeMap<String, Vec<u8>>>,
     ) -> PyResult<Self> {
         let profiles = profiles.unwrap_or_default();
-        let engine = Engine::new(config, config_hash, live, &profiles)
-            .map_err(|error| to_python(py, &error))?;
-        Ok(Self {
-            inner: Some(engine),
-        })
+        let inner = Whole::make("Engine.new", || {
+            Engine::new(config, config_hash, live, &profiles).map_err(|error| to_python(py, &error))
+        })?;
+        Ok(Self { inner })
     }
 
     #[pyo3(name = "on_frame")]
@@ -191,7 +78,7 @@ impl PyEngine {
         line: i64,
     ) -> PyResult<u32> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.on_frame", |engine| {
             engine
                 .on_frame(payload, now, origin(source, line))
                 .map(|Flags(bits)| bits)
@@ -209,7 +96,7 @@ impl PyEngine {
         boot_ns: i64,
     ) -> PyResult<u64> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.on_ticks", |engine| {
             let (mut at, mut bits, end) = (begin, 0, payloads.len());
             while bits == 0
                 && at < end
@@ -227,7 +114,7 @@ impl PyEngine {
 
     #[pyo3(name = "heard")]
     fn py_heard(&mut self, py: Python<'_>) -> PyResult<Vec<(u32, i64)>> {
-        self.run(py, |engine| Ok(engine.heard()))
+        self.run(py, "Engine.heard", |engine| Ok(engine.heard()))
     }
 
     #[pyo3(name = "advance", signature = (t_ns, boot_ns, source, line, *, counts = false))]
@@ -241,19 +128,21 @@ impl PyEngine {
         counts: bool,
     ) -> PyResult<u32> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.advance", |engine| {
             Ok(engine.advance(now, origin(source, line), counts).0)
         })
     }
 
     #[pyo3(name = "register_source")]
     fn py_register_source(&mut self, py: Python<'_>, name: &str) -> PyResult<u32> {
-        self.run(py, |engine| Ok(engine.register_source(name)))
+        self.run(py, "Engine.register_source", |engine| {
+            Ok(engine.register_source(name))
+        })
     }
 
     #[pyo3(name = "take_decisions")]
     fn py_take_decisions(&mut self, py: Python<'_>) -> PyResult<Vec<PyDecision>> {
-        self.run(py, |engine| {
+        self.run(py, "Engine.take_decisions", |engine| {
             let taken = engine.take_decisions();
             let hash = engine.config_hash();
             Ok(taken
@@ -265,7 +154,9 @@ impl PyEngine {
 
     #[pyo3(name = "next_deadline_ns")]
     fn py_next_deadline_ns(&mut self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.run(py, |engine| Ok(engine.next_deadline_ns()))
+        self.run(py, "Engine.next_deadline_ns", |engine| {
+            Ok(engine.next_deadline_ns())
+        })
     }
 
     #[allow(clippy::similar_names, reason = "the arguments' names in Python")]
@@ -285,7 +176,9 @@ impl PyEngine {
             name,
             day: date,
         };
-        self.run(py, |engine| engine.add_tick_file(about, data))
+        self.run(py, "Engine.add_tick_file", |engine| {
+            engine.add_tick_file(about, data)
+        })
     }
 
     #[pyo3(name = "run_tick_files")]
@@ -296,7 +189,7 @@ impl PyEngine {
         until_order: usize,
         max_ticks: usize,
     ) -> PyResult<usize> {
-        self.run(py, |engine| {
+        self.run(py, "Engine.run_tick_files", |engine| {
             engine.run_tick_files(
                 Until {
                     t_ns: until_t_ns,
@@ -309,7 +202,7 @@ impl PyEngine {
 
     #[pyo3(name = "status")]
     fn py_status(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        let json = self.run(py, |engine| Ok(engine.status()))?;
+        let json = self.run(py, "Engine.status", |engine| Ok(engine.status()))?;
         Ok(PyBytes::new(py, &json).unbind())
     }
 
@@ -324,7 +217,7 @@ impl PyEngine {
         line: i64,
     ) -> PyResult<u32> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.resume", |engine| {
             engine
                 .resume(account, now, origin(source, line))
                 .map(|Flags(bits)| bits)
@@ -333,7 +226,7 @@ impl PyEngine {
 
     #[pyo3(name = "would_fire")]
     fn py_would_fire(&mut self, py: Python<'_>, account: &str) -> PyResult<Vec<PyDecision>> {
-        self.run(py, |engine| {
+        self.run(py, "Engine.would_fire", |engine| {
             let found = engine.would_fire(account)?;
             let hash = engine.config_hash();
             Ok(found
@@ -366,7 +259,7 @@ impl PyEngine {
             transfers,
             provenance,
         };
-        self.run(py, |engine| {
+        self.run(py, "Engine.rebaseline", |engine| {
             engine
                 .rebaseline(account, rebase, now, Origin::default())
                 .map(|Flags(bits)| bits)
@@ -383,7 +276,7 @@ impl PyEngine {
         boot_ns: i64,
     ) -> PyResult<u32> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.release_pause", |engine| {
             engine
                 .release_pause(account, trigger, now, Origin::default())
                 .map(|Flags(bits)| bits)
@@ -392,13 +285,15 @@ impl PyEngine {
 
     #[pyo3(name = "references")]
     fn py_references(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        let json = self.run(py, |engine| engine.references())?;
+        let json = self.run(py, "Engine.references", |engine| engine.references())?;
         Ok(PyBytes::new(py, &json).unbind())
     }
 
     #[pyo3(name = "load_references")]
     fn py_load_references(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.run(py, |engine| engine.load_references(data))
+        self.run(py, "Engine.load_references", |engine| {
+            engine.load_references(data)
+        })
     }
 
     #[pyo3(name = "baseline")]
@@ -408,7 +303,9 @@ impl PyEngine {
         account: &str,
         symbol: &str,
     ) -> PyResult<Option<Py<PyBytes>>> {
-        let json = self.run(py, |engine| engine.baseline(account, symbol))?;
+        let json = self.run(py, "Engine.baseline", |engine| {
+            engine.baseline(account, symbol)
+        })?;
         Ok(json.map(|json| PyBytes::new(py, &json).unbind()))
     }
 
@@ -423,7 +320,7 @@ impl PyEngine {
         boot_ns: i64,
     ) -> PyResult<()> {
         let now = at(t_ns, boot_ns);
-        self.run(py, |engine| {
+        self.run(py, "Engine.load_baseline", |engine| {
             engine.load_baseline(account, symbol, data, now)
         })
     }
@@ -435,7 +332,9 @@ impl PyEngine {
         account: &str,
         until_boot_ns: Option<i64>,
     ) -> PyResult<()> {
-        self.run(py, |engine| engine.set_maintenance(account, until_boot_ns))
+        self.run(py, "Engine.set_maintenance", |engine| {
+            engine.set_maintenance(account, until_boot_ns)
+        })
     }
 
     /// The required feed that is silent beyond the limit, and for how long.
@@ -448,7 +347,7 @@ impl PyEngine {
         t_ns: i64,
         boot_ns: i64,
     ) -> PyResult<Option<(String, i64)>> {
-        self.run(py, |engine| {
+        self.run(py, "Engine.silent_feed", |engine| {
             let silent = engine.silent_feed(account, limit_ns, at(t_ns, boot_ns))?;
             Ok(silent.map(|(name, silence)| (name.to_owned(), silence)))
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, TryLockError};
 
 use edgeguard_core::gate::{Gate, Scope};
 use edgeguard_core::page::{Code, HostClock};
@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::page::to_boot_id;
+use crate::panics::{caught, forced};
 
 /// Scope names whose hash is kept; more are hashed each time.
 const NAMES_MAX: usize = 4096;
@@ -115,17 +116,28 @@ impl PyPageGate {
         symbol: Option<&Bound<'_, PyAny>>,
         strategy: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Code> {
-        // Never waits: whoever holds it is below this call on the stack, or has given up the GIL.
-        let Ok(mut inner) = self.inner.try_lock() else {
-            return Err(PyRuntimeError::new_err("asked while it was being asked"));
-        };
-        inner.code(symbol, strategy)
+        caught("PageGate.code", || {
+            // Never waits: whoever holds it is below this call on the stack, or has given up the GIL.
+            let mut inner = self.inner.try_lock().map_err(|error| {
+                PyRuntimeError::new_err(match error {
+                    TryLockError::WouldBlock => "asked while it was being asked",
+                    TryLockError::Poisoned(_) => "it panicked before; a new gate must be made",
+                })
+            })?;
+            let code = inner.code(symbol, strategy);
+            forced("PageGate.check");
+            code
+        })
     }
 
     fn detail(&self, code: Code) -> String {
-        self.inner
-            .try_lock()
-            .map_or_else(|_| String::new(), |inner| inner.gate.detail(code))
+        let detail = caught("PageGate.detail", || {
+            Ok(self
+                .inner
+                .try_lock()
+                .map_or_else(|_| String::new(), |inner| inner.gate.detail(code)))
+        });
+        detail.unwrap_or_default()
     }
 
     #[cold]
@@ -157,7 +169,10 @@ impl PyPageGate {
         refuse: Py<PyAny>,
         error: Py<PyAny>,
     ) -> PyResult<Self> {
-        let gate = Gate::with_clock(&path, account, to_boot_id(boot_id)?, HostClock::new());
+        let boot_id = to_boot_id(boot_id)?;
+        let gate = caught("PageGate.new", || {
+            Ok(Gate::with_clock(&path, account, boot_id, HostClock::new()))
+        })?;
         Ok(Self {
             inner: Mutex::new(Inner {
                 gate,

@@ -2,10 +2,13 @@
 
 use pyo3::prelude::*;
 
+mod decision;
 mod engine;
 mod error;
 mod gate;
+mod lease;
 mod page;
+mod panics;
 mod reaction;
 mod state;
 
@@ -14,8 +17,9 @@ mod state;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::PyEngine>()?;
-    module.add_class::<engine::PyDecision>()?;
+    module.add_class::<decision::PyDecision>()?;
     page::add_to(module)?;
     gate::add_to(module)?;
-    state::add_to(module)
+    module.add_class::<lease::PyLease>()?;
+    module.add_class::<state::PyTradingState>()
 }

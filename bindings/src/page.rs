@@ -8,8 +8,12 @@ use edgeguard_core::page::{
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
+use crate::panics::Whole;
+
 /// `(state, severity, flatten, flags, state_seq)` of a state word.
 pub(crate) type WordTuple = (u8, u8, u8, u8, u32);
+/// `(word, beat_ns, lease_ns, epoch, manual, streak, halt_id)`.
+type FactsTuple = (WordTuple, u64, u64, u64, u64, u64, String);
 
 fn to_word(word: WordTuple) -> StateWord {
     let (state, severity, flatten, flags, state_seq) = word;
@@ -52,7 +56,7 @@ fn to_os_error(error: &PageError) -> PyErr {
 #[pyclass(name = "PageWriter", module = "edgeguard._core")]
 #[derive(Debug)]
 pub(crate) struct PyPageWriter {
-    inner: PageWriter,
+    inner: Whole<PageWriter>,
     found: Option<Found>,
 }
 
@@ -71,8 +75,13 @@ impl PyPageWriter {
         epoch: u64,
     ) -> PyResult<Self> {
         let boot_id = to_boot_id(boot_id)?;
-        let (inner, found) = PageWriter::claim(&path, account, boot_id, lease_ns, epoch)
-            .map_err(|error| to_os_error(&error))?;
+        let mut found = None;
+        let inner = Whole::make("PageWriter.new", || {
+            let (page, before) = PageWriter::claim(&path, account, boot_id, lease_ns, epoch)
+                .map_err(|error| to_os_error(&error))?;
+            found = before;
+            Ok(page)
+        })?;
         Ok(Self { inner, found })
     }
 
@@ -88,43 +97,55 @@ impl PyPageWriter {
     }
 
     #[pyo3(name = "set_state")]
-    fn py_set_state(&self, word: WordTuple, halt_id: &str) {
-        self.inner.set_state(to_word(word), halt_id);
+    fn py_set_state(&mut self, word: WordTuple, halt_id: &str) -> PyResult<()> {
+        self.inner.run("PageWriter.set_state", |page| {
+            page.set_state(to_word(word), halt_id);
+        })
     }
 
     #[pyo3(name = "set_scope")]
-    fn py_set_scope(&mut self, scope: &str, word: WordTuple) {
-        self.inner.set_scope(scope, to_word(word));
+    fn py_set_scope(&mut self, scope: &str, word: WordTuple) -> PyResult<()> {
+        self.inner.run("PageWriter.set_scope", |page| {
+            page.set_scope(scope, to_word(word));
+        })
     }
 
     #[pyo3(name = "push_resumed")]
-    fn py_push_resumed(&mut self, halt_id: &str) {
-        self.inner.push_resumed(hash_word(halt_id));
+    fn py_push_resumed(&mut self, halt_id: &str) -> PyResult<()> {
+        self.inner.run("PageWriter.push_resumed", |page| {
+            page.push_resumed(hash_word(halt_id));
+        })
     }
 
     #[pyo3(name = "push_resumed_manual")]
-    fn py_push_resumed_manual(&mut self, manual: u64) {
-        self.inner.push_resumed(manual);
+    fn py_push_resumed_manual(&mut self, manual: u64) -> PyResult<()> {
+        self.inner.run("PageWriter.push_resumed_manual", |page| {
+            page.push_resumed(manual);
+        })
     }
 
     #[pyo3(name = "beat")]
-    fn py_beat(&mut self, boot_ns: u64) {
-        self.inner.beat(boot_ns);
+    fn py_beat(&mut self, boot_ns: u64) -> PyResult<()> {
+        self.inner.run("PageWriter.beat", |page| {
+            page.beat(boot_ns);
+        })
     }
 
     #[pyo3(name = "manual")]
-    fn py_manual(&self) -> u64 {
-        self.inner.manual()
+    fn py_manual(&mut self) -> PyResult<u64> {
+        self.inner.run("PageWriter.manual", |page| page.manual())
     }
 
     #[pyo3(name = "clear_manual")]
-    fn py_clear_manual(&self, seen: u64) -> bool {
-        self.inner.clear_manual(seen)
+    fn py_clear_manual(&mut self, seen: u64) -> PyResult<bool> {
+        self.inner
+            .run("PageWriter.clear_manual", |page| page.clear_manual(seen))
     }
 
     #[pyo3(name = "is_whole")]
-    fn py_is_whole(&self) -> bool {
-        self.inner.is_whole()
+    fn py_is_whole(&mut self) -> PyResult<bool> {
+        self.inner
+            .run("PageWriter.is_whole", |page| page.is_whole())
     }
 }
 
@@ -132,7 +153,7 @@ impl PyPageWriter {
 #[pyclass(name = "PageReader", module = "edgeguard._core")]
 #[derive(Debug)]
 pub(crate) struct PyPageReader {
-    inner: PageReader,
+    inner: Whole<PageReader>,
     clock: HostClock,
 }
 
@@ -144,16 +165,21 @@ impl PyPageReader {
         reason = "PyO3 hands over what it converted"
     )]
     fn py_new(path: PathBuf, account: &str, boot_id: &[u8]) -> PyResult<Self> {
+        let boot_id = to_boot_id(boot_id)?;
+        let inner = Whole::make("PageReader.new", || {
+            Ok(PageReader::new(&path, account, boot_id))
+        })?;
         Ok(Self {
-            inner: PageReader::new(&path, account, to_boot_id(boot_id)?),
+            inner,
             clock: HostClock::new(),
         })
     }
 
     /// The code of the account at this instant: 0 open, else an index of `PAGE_CODES`.
     #[pyo3(name = "check")]
-    fn py_check(&mut self) -> u8 {
-        to_byte(self.inner.check(&self.clock))
+    fn py_check(&mut self) -> PyResult<u8> {
+        self.inner
+            .run("PageReader.check", |page| to_byte(page.check(&self.clock)))
     }
 
     #[pyo3(name = "check_scopes")]
@@ -161,41 +187,48 @@ impl PyPageReader {
         clippy::needless_pass_by_value,
         reason = "PyO3 hands over what it converted"
     )]
-    fn py_check_scopes(&mut self, scopes: Vec<u64>) -> u8 {
-        to_byte(self.inner.check_scopes(&self.clock, &scopes))
+    fn py_check_scopes(&mut self, scopes: Vec<u64>) -> PyResult<u8> {
+        self.inner.run("PageReader.check_scopes", |page| {
+            to_byte(page.check_scopes(&self.clock, &scopes))
+        })
     }
 
     #[pyo3(name = "facts")]
-    fn py_facts(&self) -> Option<(WordTuple, u64, u64, u64, u64, u64, String)> {
-        let Facts {
-            state,
-            beat_ns,
-            lease_ns,
-            epoch,
-            manual,
-            streak,
-            halt_id,
-        } = self.inner.facts()?;
-        Some((
-            to_tuple(state),
-            beat_ns,
-            lease_ns,
-            epoch,
-            manual,
-            streak,
-            halt_id,
-        ))
+    fn py_facts(&mut self) -> PyResult<Option<FactsTuple>> {
+        self.inner.run("PageReader.facts", |page| {
+            let Facts {
+                state,
+                beat_ns,
+                lease_ns,
+                epoch,
+                manual,
+                streak,
+                halt_id,
+            } = page.facts()?;
+            Some((
+                to_tuple(state),
+                beat_ns,
+                lease_ns,
+                epoch,
+                manual,
+                streak,
+                halt_id,
+            ))
+        })
     }
 
     #[pyo3(name = "latched")]
-    fn py_latched(&self) -> (u64, u64) {
-        let latch = self.inner.latch();
-        (latch.halt, latch.manual)
+    fn py_latched(&mut self) -> PyResult<(u64, u64)> {
+        self.inner.run("PageReader.latched", |page| {
+            let latch = page.latch();
+            (latch.halt, latch.manual)
+        })
     }
 
     #[pyo3(name = "why")]
-    fn py_why(&self) -> String {
-        self.inner.why().to_owned()
+    fn py_why(&mut self) -> PyResult<String> {
+        self.inner
+            .run("PageReader.why", |page| page.why().to_owned())
     }
 }
 

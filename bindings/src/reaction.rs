@@ -6,7 +6,7 @@ use edgeguard_core::trading_state::TradingState;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::engine::PyDecision;
+use crate::decision::PyDecision;
 use crate::page::{WordTuple, to_tuple};
 
 /// `(word, halt id, [(scope, word)], [resumed halt])`: what a page is to show, in `write_page`'s words.

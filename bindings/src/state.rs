@@ -1,7 +1,5 @@
-//! `_core.TradingState` and `_core.Lease`: the state machines that decide, as Python sees them.
+//! `_core.TradingState`: the state machine that decides, as Python sees it.
 
-use edgeguard_core::lease::{Beat, Lease};
-use edgeguard_core::page::Code;
 use edgeguard_core::reaction::{Ruling, decide, halt_id};
 use edgeguard_core::trading_state::{
     Action, Checks, Flatten, Halt, Now, Pause, State, TradingState,
@@ -10,6 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::panics::{Whole, caught};
 use crate::reaction::{ShownTuple, event, shown, with_ruling};
 
 /// `(kind, scope, first, second, third)`: `page`, `persist`; `publish` with change, trigger, code;
@@ -69,7 +68,7 @@ fn to_now(now: (i64, i64)) -> Now {
     }
 }
 
-fn to_state(name: &str) -> PyResult<State> {
+pub(crate) fn to_state(name: &str) -> PyResult<State> {
     [State::Starting, State::Active, State::Paused, State::Halted]
         .into_iter()
         .find(|state| state.name() == name)
@@ -94,7 +93,7 @@ fn to_flatten(name: &str) -> PyResult<Flatten> {
 #[pyclass(name = "TradingState", module = "edgeguard._core")]
 #[derive(Debug)]
 pub(crate) struct PyTradingState {
-    inner: TradingState,
+    inner: Whole<TradingState>,
 }
 
 #[pymethods]
@@ -104,10 +103,9 @@ impl PyTradingState {
         clippy::needless_pass_by_value,
         reason = "PyO3 hands over what it converted"
     )]
-    fn py_new(conditions: Vec<String>) -> Self {
-        Self {
-            inner: TradingState::new(&conditions),
-        }
+    fn py_new(conditions: Vec<String>) -> PyResult<Self> {
+        let inner = Whole::make("TradingState.new", || Ok(TradingState::new(&conditions)))?;
+        Ok(Self { inner })
     }
 
     #[pyo3(name = "restore_halt")]
@@ -116,55 +114,82 @@ impl PyTradingState {
         now: (i64, i64),
         scope: &str,
         halt: HaltTuple,
-    ) -> Vec<ActionTuple> {
-        to_tuples(self.inner.restore_halt(to_now(now), scope, to_halt(halt)))
+    ) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.restore_halt", |trading| {
+            to_tuples(trading.restore_halt(to_now(now), scope, to_halt(halt)))
+        })
     }
 
     #[pyo3(name = "restore_scope")]
-    fn py_restore_scope(&mut self, scope: &str) {
-        self.inner.restore_scope(scope);
+    fn py_restore_scope(&mut self, scope: &str) -> PyResult<()> {
+        self.inner.run("TradingState.restore_scope", |trading| {
+            trading.restore_scope(scope);
+        })
     }
 
     #[pyo3(name = "restore_resumed")]
-    fn py_restore_resumed(&mut self, halt_id: &str) {
-        self.inner.restore_resumed(halt_id);
+    fn py_restore_resumed(&mut self, halt_id: &str) -> PyResult<()> {
+        self.inner.run("TradingState.restore_resumed", |trading| {
+            trading.restore_resumed(halt_id);
+        })
     }
 
     #[pyo3(name = "met")]
-    fn py_met(&mut self, condition: &str) -> Vec<ActionTuple> {
-        to_tuples(self.inner.met(condition))
+    fn py_met(&mut self, condition: &str) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.met", |trading| {
+            to_tuples(trading.met(condition))
+        })
     }
 
     #[pyo3(name = "halt")]
-    fn py_halt(&mut self, now: (i64, i64), scope: &str, halt: HaltTuple) -> Vec<ActionTuple> {
-        to_tuples(self.inner.halt(to_now(now), scope, to_halt(halt)))
+    fn py_halt(
+        &mut self,
+        now: (i64, i64),
+        scope: &str,
+        halt: HaltTuple,
+    ) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.halt", |trading| {
+            to_tuples(trading.halt(to_now(now), scope, to_halt(halt)))
+        })
     }
 
     #[pyo3(name = "pause")]
-    fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> Vec<ActionTuple> {
-        let (cause, trigger, code, held, since_ns) = pause;
-        let pause = Pause {
-            trigger,
-            code,
-            held,
-            since_ns,
-        };
-        to_tuples(self.inner.pause(scope, &cause, pause))
+    fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.pause", |trading| {
+            let (cause, trigger, code, held, since_ns) = pause;
+            let pause = Pause {
+                trigger,
+                code,
+                held,
+                since_ns,
+            };
+            to_tuples(trading.pause(scope, &cause, pause))
+        })
     }
 
     #[pyo3(name = "release")]
-    fn py_release(&mut self, scope: &str, cause: &str) -> Vec<ActionTuple> {
-        to_tuples(self.inner.release(scope, cause))
+    fn py_release(&mut self, scope: &str, cause: &str) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.release", |trading| {
+            to_tuples(trading.release(scope, cause))
+        })
     }
 
     #[pyo3(name = "release_held", signature = (scope, trigger=None))]
-    fn py_release_held(&mut self, scope: &str, trigger: Option<&str>) -> Vec<ActionTuple> {
-        to_tuples(self.inner.release_held(scope, trigger))
+    fn py_release_held(
+        &mut self,
+        scope: &str,
+        trigger: Option<&str>,
+    ) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.release_held", |trading| {
+            to_tuples(trading.release_held(scope, trigger))
+        })
     }
 
     #[pyo3(name = "persisted")]
-    fn py_persisted(&mut self, halt_id: &str) -> Vec<ActionTuple> {
-        to_tuples(self.inner.persisted(halt_id))
+    fn py_persisted(&mut self, halt_id: &str) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.persisted", |trading| {
+            to_tuples(trading.persisted(halt_id))
+        })
     }
 
     #[pyo3(name = "flattened")]
@@ -174,21 +199,24 @@ impl PyTradingState {
         halt_id: &str,
         status: &str,
     ) -> PyResult<Vec<ActionTuple>> {
-        Ok(to_tuples(self.inner.flattened(
-            scope,
-            halt_id,
-            to_flatten(status)?,
-        )))
+        let status = to_flatten(status)?;
+        self.inner.run("TradingState.flattened", |trading| {
+            to_tuples(trading.flattened(scope, halt_id, status))
+        })
     }
 
     #[pyo3(name = "exposed")]
-    fn py_exposed(&mut self, now: (i64, i64), scope: &str) -> Vec<ActionTuple> {
-        to_tuples(self.inner.exposed(to_now(now), scope))
+    fn py_exposed(&mut self, now: (i64, i64), scope: &str) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.exposed", |trading| {
+            to_tuples(trading.exposed(to_now(now), scope))
+        })
     }
 
     #[pyo3(name = "tick")]
-    fn py_tick(&mut self, now: (i64, i64)) -> Vec<ActionTuple> {
-        to_tuples(self.inner.tick(to_now(now)))
+    fn py_tick(&mut self, now: (i64, i64)) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.tick", |trading| {
+            to_tuples(trading.tick(to_now(now)))
+        })
     }
 
     /// Refusals, empty when the resume may be written; the actions are then to be taken.
@@ -205,7 +233,7 @@ impl PyTradingState {
         good: (bool, bool, bool),
         firing: Vec<String>,
         dry: bool,
-    ) -> (Vec<String>, Vec<ActionTuple>) {
+    ) -> PyResult<(Vec<String>, Vec<ActionTuple>)> {
         let (snapshot_fresh, storage_trusted, identity_good) = good;
         let checks = Checks {
             operator,
@@ -215,13 +243,15 @@ impl PyTradingState {
             identity_good,
             firing,
         };
-        if dry {
-            return (self.inner.resume_refusals(halt_id, &checks), Vec::new());
-        }
-        match self.inner.resume(halt_id, &checks) {
-            Ok(actions) => (Vec::new(), to_tuples(actions)),
-            Err(refusals) => (refusals, Vec::new()),
-        }
+        self.inner.run("TradingState.resume", |trading| {
+            if dry {
+                return (trading.resume_refusals(halt_id, &checks), Vec::new());
+            }
+            match trading.resume(halt_id, &checks) {
+                Ok(actions) => (Vec::new(), to_tuples(actions)),
+                Err(refusals) => (refusals, Vec::new()),
+            }
+        })
     }
 
     /// What the page is to show, the event's bytes, and what else is to be done.
@@ -234,211 +264,156 @@ impl PyTradingState {
         tail: &str,
         run: (i64, i64),
     ) -> PyResult<Reacted> {
-        with_ruling(decision, |ruling| {
-            let (mut page, mut told, mut rest) = (None, None, Vec::new());
-            for action in decide(&mut self.inner, ruling, to_now(now), tail) {
-                match &action {
-                    Action::Page => page = Some(shown(&self.inner)),
-                    Action::Publish {
-                        change,
-                        scope,
-                        trigger,
-                        code,
-                    } if told.is_none() => {
-                        let words = (
-                            change.name(),
-                            scope.as_str(),
-                            trigger.as_str(),
-                            code.as_str(),
-                        );
-                        told = Some(event(py, &self.inner, (now.0, run), words, ruling));
+        self.inner.try_run("TradingState.react", |trading| {
+            with_ruling(decision, |ruling| {
+                let (mut page, mut told, mut rest) = (None, None, Vec::new());
+                for action in decide(trading, ruling, to_now(now), tail) {
+                    match &action {
+                        Action::Page => page = Some(shown(trading)),
+                        Action::Publish {
+                            change,
+                            scope,
+                            trigger,
+                            code,
+                        } if told.is_none() => {
+                            let words = (
+                                change.name(),
+                                scope.as_str(),
+                                trigger.as_str(),
+                                code.as_str(),
+                            );
+                            told = Some(event(py, trading, (now.0, run), words, ruling));
+                        }
+                        Action::Publish { .. }
+                        | Action::Persist
+                        | Action::Flatten { .. }
+                        | Action::Alarm { .. } => rest.push(to_tuple(action)),
                     }
-                    Action::Publish { .. }
-                    | Action::Persist
-                    | Action::Flatten { .. }
-                    | Action::Alarm { .. } => rest.push(to_tuple(action)),
                 }
-            }
-            (page, told, rest)
+                (page, told, rest)
+            })
         })
     }
 
     /// The bytes of a halt event about a change that no decision led to.
     #[pyo3(name = "event")]
     fn py_event(
-        &self,
+        &mut self,
         py: Python<'_>,
         account: &str,
         t_ns: i64,
         run: (i64, i64),
         words: (&str, &str, &str, &str),
-    ) -> Py<PyBytes> {
+    ) -> PyResult<Py<PyBytes>> {
         let ruling = Ruling {
             account,
             ..Ruling::default()
         };
-        event(py, &self.inner, (t_ns, run), words, &ruling)
+        self.inner.run("TradingState.event", |trading| {
+            event(py, trading, (t_ns, run), words, &ruling)
+        })
     }
 
     #[pyo3(name = "shown")]
-    fn py_shown(&self) -> ShownTuple {
-        shown(&self.inner)
+    fn py_shown(&mut self) -> PyResult<ShownTuple> {
+        self.inner
+            .run("TradingState.shown", |trading| shown(trading))
     }
 
     #[staticmethod]
     #[pyo3(name = "halt_id")]
-    fn py_halt_id(wall_ns: i64, tail: &str) -> String {
-        halt_id(wall_ns, tail)
+    fn py_halt_id(wall_ns: i64, tail: &str) -> PyResult<String> {
+        caught("TradingState.halt_id", || Ok(halt_id(wall_ns, tail)))
     }
 
     #[pyo3(name = "is_resuming")]
-    fn py_is_resuming(&self, halt_id: &str) -> bool {
-        self.inner.is_resuming(halt_id)
+    fn py_is_resuming(&mut self, halt_id: &str) -> PyResult<bool> {
+        self.inner.run("TradingState.is_resuming", |trading| {
+            trading.is_resuming(halt_id)
+        })
     }
 
     #[pyo3(name = "resume_durable")]
-    fn py_resume_durable(&mut self, halt_id: &str) -> Option<Vec<ActionTuple>> {
-        self.inner.resume_durable(halt_id).map(to_tuples)
+    fn py_resume_durable(&mut self, halt_id: &str) -> PyResult<Option<Vec<ActionTuple>>> {
+        self.inner.run("TradingState.resume_durable", |trading| {
+            trading.resume_durable(halt_id).map(to_tuples)
+        })
     }
 
     #[pyo3(name = "resume_failed")]
-    fn py_resume_failed(&mut self, halt_id: &str) -> Vec<ActionTuple> {
-        to_tuples(self.inner.resume_failed(halt_id))
+    fn py_resume_failed(&mut self, halt_id: &str) -> PyResult<Vec<ActionTuple>> {
+        self.inner.run("TradingState.resume_failed", |trading| {
+            to_tuples(trading.resume_failed(halt_id))
+        })
     }
 
     #[pyo3(name = "state")]
-    fn py_state(&self) -> &'static str {
-        self.inner.state().name()
+    fn py_state(&mut self) -> PyResult<&'static str> {
+        self.inner
+            .run("TradingState.state", |trading| trading.state().name())
     }
 
     #[pyo3(name = "word")]
-    fn py_word(&self) -> (u8, u8, u8, u8, u32) {
-        let word = self.inner.word();
-        (
-            word.state,
-            word.severity,
-            word.flatten,
-            word.flags,
-            word.state_seq,
-        )
+    fn py_word(&mut self) -> PyResult<(u8, u8, u8, u8, u32)> {
+        self.inner.run("TradingState.word", |trading| {
+            let word = trading.word();
+            (
+                word.state,
+                word.severity,
+                word.flatten,
+                word.flags,
+                word.state_seq,
+            )
+        })
     }
 
     #[pyo3(name = "waiting")]
-    fn py_waiting(&self) -> Vec<String> {
-        self.inner.waiting().map(str::to_owned).collect()
+    fn py_waiting(&mut self) -> PyResult<Vec<String>> {
+        self.inner.run("TradingState.waiting", |trading| {
+            trading.waiting().map(str::to_owned).collect()
+        })
     }
 
     #[pyo3(name = "resumed")]
-    fn py_resumed(&self) -> Vec<String> {
-        self.inner.resumed().iter().cloned().collect()
+    fn py_resumed(&mut self) -> PyResult<Vec<String>> {
+        self.inner.run("TradingState.resumed", |trading| {
+            trading.resumed().iter().cloned().collect()
+        })
     }
 
     #[pyo3(name = "scopes")]
-    fn py_scopes(&self) -> Vec<ScopeTuple> {
-        let rows = self.inner.scopes().iter().map(|(name, scope)| {
-            let halt = scope.halt.clone().map(|halt| {
+    fn py_scopes(&mut self) -> PyResult<Vec<ScopeTuple>> {
+        self.inner.run("TradingState.scopes", |trading| {
+            let rows = trading.scopes().iter().map(|(name, scope)| {
+                let halt = scope.halt.clone().map(|halt| {
+                    (
+                        halt.id,
+                        halt.t_ns,
+                        halt.trigger,
+                        halt.code,
+                        halt.reason,
+                        halt.durable,
+                    )
+                });
+                let pauses = scope.pauses.iter().map(|(cause, pause)| {
+                    let Pause {
+                        trigger,
+                        code,
+                        held,
+                        since_ns,
+                    } = pause.clone();
+                    (cause.clone(), trigger, code, held, since_ns)
+                });
+                let state = scope.state().name();
                 (
-                    halt.id,
-                    halt.t_ns,
-                    halt.trigger,
-                    halt.code,
-                    halt.reason,
-                    halt.durable,
+                    name.clone(),
+                    state,
+                    scope.flatten.name(),
+                    halt,
+                    pauses.collect(),
                 )
             });
-            let pauses = scope.pauses.iter().map(|(cause, pause)| {
-                let Pause {
-                    trigger,
-                    code,
-                    held,
-                    since_ns,
-                } = pause.clone();
-                (cause.clone(), trigger, code, held, since_ns)
-            });
-            let state = scope.state().name();
-            (
-                name.clone(),
-                state,
-                scope.flatten.name(),
-                halt,
-                pauses.collect(),
-            )
-        });
-        rows.collect()
+            rows.collect()
+        })
     }
-}
-
-/// `(epoch, state_seq, state, hole, halt_id, resumed)`.
-type BeatWords = (i64, i64, String, bool, String, Vec<String>);
-
-fn to_beat((epoch, state_seq, state, hole, halt_id, resumed): BeatWords) -> PyResult<Beat> {
-    Ok(Beat {
-        epoch,
-        state_seq,
-        state: to_state(&state)?,
-        hole,
-        halt_id,
-        resumed,
-    })
-}
-
-/// A remote gate's lease.
-#[pyclass(name = "Lease", module = "edgeguard._core")]
-#[derive(Debug)]
-pub(crate) struct PyLease {
-    inner: Lease,
-}
-
-#[pymethods]
-impl PyLease {
-    #[new]
-    fn py_new(lease_ns: i64) -> Self {
-        Self {
-            inner: Lease::new(lease_ns),
-        }
-    }
-
-    #[pyo3(name = "on_echo")]
-    fn py_on_echo(&mut self, sent_ns: i64, now_ns: i64, beat: BeatWords) -> PyResult<bool> {
-        Ok(self.inner.on_echo(sent_ns, now_ns, to_beat(beat)?))
-    }
-
-    #[pyo3(name = "on_push")]
-    fn py_on_push(&mut self, now_ns: i64, beat: BeatWords) -> PyResult<bool> {
-        Ok(self.inner.on_push(now_ns, &to_beat(beat)?))
-    }
-
-    #[pyo3(name = "is_told")]
-    const fn py_is_told(&self) -> bool {
-        self.inner.is_told()
-    }
-
-    #[pyo3(name = "check")]
-    fn py_check(&self, now_ns: i64) -> &'static str {
-        match self.inner.check(now_ns) {
-            Code::Open => "OPEN",
-            Code::Halted => "HALTED",
-            Code::Paused => "PAUSED",
-            Code::Starting => "STARTING",
-            Code::Stale => "STALE",
-            Code::Missing => "MISSING",
-            Code::Hole => "HOLE",
-            Code::WrongAccount => "WRONG_ACCOUNT",
-            Code::Scope => "SCOPE",
-        }
-    }
-
-    #[pyo3(name = "latched")]
-    fn py_latched(&self) -> Vec<String> {
-        self.inner.latched().iter().cloned().collect()
-    }
-}
-
-/// Adds the state machines to the module.
-///
-/// # Errors
-/// Whatever Python raises while a name is added.
-pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<PyTradingState>()?;
-    module.add_class::<PyLease>()
 }

@@ -177,7 +177,7 @@ impl Account {
             } else {
                 limit_ns.min(lost_ns)
             };
-            let silence = source.silence(now);
+            let silence = source.silence_of_words(now);
             if silence > limit && worst.is_none_or(|(_, most)| silence > most) {
                 worst = Some((place, silence));
             }

@@ -62,7 +62,8 @@ pub mod word {
     pub const HALT: usize = 11;
     /// Beats in a row without a gap of a lease or more.
     pub const STREAK: usize = 12;
-    /// Non-zero: halted by hand. Anyone with the right may set it, the guard's resume clears it.
+    /// Non-zero: halted by hand. Anyone with the right stores a number of their own over what is there; the
+    /// guard's resume exchanges the one that it was about, and no other, for 0.
     pub const MANUAL: usize = 16;
     /// Account id, utf-8, zero padded, 64 bytes.
     pub const ACCOUNT_TEXT: usize = 24;

@@ -203,6 +203,23 @@ fn manual_word_closes_and_is_latched() {
     assert_eq!(rig.check(&mut reader), Code::Open);
 }
 
+/// A second manual word is latched in the first one's place: what lifts it lifts the one before it.
+#[test]
+fn newest_manual_word_is_the_latched_one() {
+    let rig = Rig::new();
+    let (mut writer, mut reader) = rig.open();
+    rig.poke(word::MANUAL, 42);
+    assert_eq!(rig.check(&mut reader), Code::Halted);
+    rig.poke(word::MANUAL, 43);
+    assert_eq!(rig.check(&mut reader), Code::Halted);
+    assert!(!writer.clear_manual(42), "the later halt must stand");
+    assert!(writer.clear_manual(43));
+    writer.push_resumed(42);
+    assert_eq!(rig.check(&mut reader), Code::Halted);
+    writer.push_resumed(43);
+    assert_eq!(rig.check(&mut reader), Code::Open);
+}
+
 /// A page taken over by the next run is closed at once, keeps its file, and tells what it said.
 #[test]
 fn next_run_takes_the_page_over_closed() {

@@ -116,8 +116,12 @@ class Heart:
         )
 
     def may_open(self, account: GuardedAccount, boot_ns: int) -> bool:
-        """Return whether a word that holds the account's gates open is earned."""
-        return self.is_earned(boot_ns) and account.id not in self._silent
+        """Return whether a word that holds the account's gates open is earned.
+
+        The feeds are asked anew: a guard that was held up since its last beat would else hold a
+        remote gate open for as long again.
+        """
+        return self.is_earned(boot_ns) and self._silence(account) is None
 
     def second(self) -> None:
         """Greet the brokers, and repeat what is not proven."""
@@ -141,11 +145,9 @@ class Heart:
 
     def _judge_feeds(self) -> None:
         """Pause the accounts of which a required feed is silent; release them when it speaks."""
-        wall_ns, boot_ns = self._parts.now()
+        wall_ns, _ = self._parts.now()
         for account in self._accounts.values():
-            silent = self._parts.engine.silent_feed(
-                account.id, self._silence_max_ns, wall_ns, boot_ns
-            )
+            silent = self._silence(account)
             was_silent = account.id in self._silent
             if silent is None:
                 if was_silent:
@@ -159,6 +161,11 @@ class Heart:
                 name, silence_ns = silent
                 text = f"required feed {name} is silent for {silence_ns / NS_PER_S:.1f} s"
                 self._actuators.alarm(account.id, "FEED_SILENT", text)
+
+    def _silence(self, account: GuardedAccount) -> tuple[str, int] | None:
+        """Return the required feed that is silent beyond the limit, and for how many ns."""
+        now = self._parts.now()
+        return self._parts.engine.silent_feed(account.id, self._silence_max_ns, *now)
 
     def _was_away(self, gap_ns: int) -> None:
         """This process was stopped or starved for a lease: nothing that it knows is fresh."""

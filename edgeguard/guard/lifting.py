@@ -63,6 +63,8 @@ class Lifting:
         halt_id = command.args.get("halt_id", "")
         if halt_id in self._pending:
             raise RefusedError(f"halt {halt_id} must not be under resume already, is")
+        # A word that was not taken up yet is a halt before it is lifted.
+        self._watch.look_at_words()
         concerned = [
             account
             for account in self._accounts.values()
@@ -188,16 +190,16 @@ class Lifting:
             pending.answer.end("refused", f"the halt stands: {error}", {"halt_id": halt_id})
             return
         for account in pending.accounts:
-            self._lower(account, halt_id, pending.manual.get(account.id, 0))
+            self._lower(account, halt_id)
         states = {account.id: account.state for account in pending.accounts}
         pending.answer.end("done", "resumed", {"halt_id": halt_id, "states": states})
 
-    def _lower(self, account: GuardedAccount, halt_id: str, manual: int) -> None:
+    def _lower(self, account: GuardedAccount, halt_id: str) -> None:
         """Lower the latch of one account, and re-arm the engine before anything opens."""
         wall_ns, boot_ns = self._parts.now()
         flags = self._engine.resume(account.id, wall_ns, boot_ns)
-        if manual:
-            account.page.push_resumed_manual(manual)
+        for word in self._watch.take_words(account):
+            account.page.push_resumed_manual(word)
         actions = account.trading.resume_durable(halt_id)
         # The engine releases its pauses first: what it still holds against opening stays in force.
         self._pipeline.obey(flags)

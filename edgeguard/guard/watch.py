@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from edgeguard.errors import UsageError
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
@@ -12,6 +13,8 @@ from edgeguard.latch import HaltFile, halt_words, read_halt_file, remove_halt_fi
 
 HaltAccounts = Callable[[list[Scope], tuple[str, str, str]], None]
 """Halts scopes: trigger, code and reason."""
+WORDS_MAX: Final = 8
+"""Manual words of one account that a resume lifts by name, the newest; each is set by a person."""
 
 
 class ManualWatch:
@@ -23,6 +26,7 @@ class ManualWatch:
         self._accounts = accounts
         self._seen_file: HaltFile | None = None
         self._seen_words: dict[str, int] = {}
+        self._standing: dict[str, list[int]] = {}
         self.halt: HaltAccounts = lambda _scopes, _words: None
 
     def look(self) -> None:
@@ -39,7 +43,19 @@ class ManualWatch:
                 self.look_at_file()
                 words = ("manual", "MANUAL_WORD", "the halt page's manual word was set")
                 self.halt([(account, ACCOUNT)], words)
+                standing = self._standing.setdefault(account.id, [])
+                standing.append(word)
+                del standing[:-WORDS_MAX]
             self._seen_words[account.id] = word
+
+    def take_words(self, account: GuardedAccount) -> list[int]:
+        """Return the manual words that stood since the last resume, which now lifts them.
+
+        A gate has the one latched that it saw last, which need not be the last one of all.
+        """
+        # Set once more after this, the same number is another halt.
+        self._seen_words.pop(account.id, None)
+        return self._standing.pop(account.id, [])
 
     def look_at_file(self) -> None:
         """Halt every account when the HALT file appears."""

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::faults::Fault;
-use crate::frames::{Head, error, proof, snapshot};
+use crate::frames::{Head, error, heartbeat, proof, snapshot};
 use crate::network::{Link, Order, Packet, Snapshot};
 use crate::world::{Event, MS, SECOND, World};
 
@@ -30,6 +30,8 @@ pub struct Broker {
     pub spoil_identity: u32,
     pub lose_error: bool,
     pub is_slow: bool,
+    feed_seq: i64,
+    pub is_feed_silent: bool,
 }
 
 impl Default for Broker {
@@ -47,6 +49,8 @@ impl Default for Broker {
             spoil_identity: 0,
             lose_error: false,
             is_slow: false,
+            feed_seq: 0,
+            is_feed_silent: false,
         }
     }
 }
@@ -154,6 +158,11 @@ impl World {
 
     pub fn feed_speaks(&mut self) {
         self.at(FEED_NS, Event::Feed);
-        self.at(MS, Event::ToGuard(Packet::Feed));
+        if self.broker.is_feed_silent {
+            return;
+        }
+        self.broker.feed_seq += 1;
+        let payload = Rc::new(heartbeat(self.head(self.broker.feed_seq)));
+        self.at(MS, Event::ToGuard(Packet::Feed(payload)));
     }
 }

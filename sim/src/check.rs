@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::gates::Side;
-use crate::world::{AGE_NS, LEASE_NS, MS};
+use crate::world::{AGE_NS, FEED_SILENCE_NS, LEASE_NS, MS};
 
 /// A gate must be closed this long after a trip.
 const CLOSED_NS: i64 = LEASE_NS + 100 * MS;
@@ -31,6 +31,15 @@ pub struct Violation {
     pub text: String,
 }
 
+/// One source, as the engine of the present run knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// Boot time of its last word, while the engine is armed for it.
+    pub boot: Option<i64>,
+    /// The engine has halted for it, and waits for a resume.
+    pub is_lost: bool,
+}
+
 /// The judge's own knowledge of one history.
 #[derive(Debug, Default)]
 pub struct Check {
@@ -50,10 +59,10 @@ pub struct Check {
     gate_halts: BTreeSet<String>,
     resumed: BTreeSet<String>,
     must_acknowledge: Option<u64>,
-    /// Boot time of the last proof of the terminal that the guard has heard, while its engine is armed.
-    pub proof_boot: Option<i64>,
-    /// The engine has halted for it, and waits for a resume.
-    pub is_lost: bool,
+    /// What the guard's engine has heard of each of [`crate::frames::SOURCES`].
+    pub heard: [Heard; 2],
+    /// True time at which a guard last heard the required feed.
+    pub feed_at: i64,
     /// True time before which data do not cover a message that was lost.
     pub hole_at: Option<i64>,
     /// True time of the read behind the last accepted snapshot.
@@ -255,6 +264,12 @@ impl Check {
                 "after the read that it rests on",
             ),
             ("P9", hole_ns, CLOSED_NS, "after a message was lost"),
+            (
+                "P9",
+                at - self.feed_at,
+                FEED_SILENCE_NS + CLOSED_NS,
+                "after the required feed's last word",
+            ),
         ];
         for (promise, age, age_max, what) in ages {
             if age > age_max {

@@ -56,6 +56,8 @@ faults! {
     NotFlat = "flatten that takes long",
     Exposure = "exposure on a halted account",
     Beside = "halt beside a resume under way",
+    FeedSilent = "required feed silent",
+    WordBeside = "manual word set within a resume",
 }
 
 /// Which faults a seed uses.

@@ -4,11 +4,13 @@ use edgeguard_core::page::Code;
 use edgeguard_core::start::LatchRecord;
 use edgeguard_core::trading_state::State;
 
+use crate::check::Heard;
 use crate::faults::Fault;
+use crate::frames::{FEED, LOST_NS, SOURCES};
 use crate::gates::Side;
 use crate::guard::Guard;
 use crate::plants::Plant;
-use crate::world::{MS, World};
+use crate::world::{FEED_SILENCE_NS, MS, World};
 
 impl World {
     /// Judges one answer of a gate.
@@ -103,6 +105,17 @@ impl World {
                 "an ACTIVE word of a guard that was away, on data of before".to_owned(),
             );
         }
+        // Of a run that has not heard the feed yet nothing opens.
+        let silence = self.check.heard[FEED]
+            .boot
+            .map_or(0, |boot| self.now().boot_ns - boot);
+        if silence > FEED_SILENCE_NS {
+            let text = format!(
+                "a word to a gate after {} ms without the feed",
+                silence / MS
+            );
+            self.check.violate("P9", self.t, text);
+        }
     }
 
     /// Judges the lowering of a latch.
@@ -128,21 +141,40 @@ impl World {
         }
     }
 
-    /// The engine says that the terminal was lost; or it should have.
-    pub fn judge_silence(&mut self, boot_ns: i64, is_decided: bool) {
-        let Some(proof) = self.check.proof_boot.filter(|_| !self.check.is_lost) else {
-            return;
-        };
-        let silence = boot_ns - proof;
-        if is_decided && silence <= crate::frames::LOST_NS {
-            let text = format!("connection lost after {} ms of silence", silence / MS);
-            self.check.violate("P12", self.t, text);
+    /// The engine has heard a source.
+    pub fn note_heard(&mut self, source: usize) {
+        self.check.heard[source].boot = Some(self.now().boot_ns);
+    }
+
+    /// The engine says that a source was lost, and which; or it should have, where it says nothing.
+    pub fn judge_silence(&mut self, boot_ns: i64, lost: Option<&str>) {
+        for (at, name) in SOURCES.iter().enumerate() {
+            let Heard { boot, is_lost } = self.check.heard[at];
+            let Some(heard) = boot.filter(|_| !is_lost) else {
+                continue;
+            };
+            let silence = boot_ns - heard;
+            let is_decided = lost == Some(*name);
+            if is_decided && silence <= LOST_NS {
+                let text = format!("{name} lost after {} ms of silence", silence / MS);
+                self.check.violate("P12", self.t, text);
+            }
+            if lost.is_none() && silence > LOST_NS + 100 * MS {
+                let text = format!("{} ms of silence and {name} not lost", silence / MS);
+                self.check.violate("P12", self.t, text);
+            }
+            self.check.heard[at].is_lost |= is_decided;
         }
-        if !is_decided && silence > crate::frames::LOST_NS + 100 * MS {
-            let text = format!("{} ms of silence and no connection lost", silence / MS);
-            self.check.violate("P12", self.t, text);
+    }
+
+    /// A resume clears what was lost: its silence counts anew.
+    pub fn note_cleared(&mut self) {
+        let boot_ns = self.now().boot_ns;
+        for one in &mut self.check.heard {
+            if std::mem::take(&mut one.is_lost) {
+                one.boot = one.boot.map(|_| boot_ns);
+            }
         }
-        self.check.is_lost |= is_decided;
     }
 
     /// Takes a fault into account: it happened, and in this state.

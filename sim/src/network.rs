@@ -53,7 +53,8 @@ pub enum Packet {
         payload: Rc<Vec<u8>>,
         before_at: i64,
     },
-    Feed,
+    /// A heartbeat of the feed.
+    Feed(Rc<Vec<u8>>),
     Flat {
         halt_id: String,
         is_flat: bool,

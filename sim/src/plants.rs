@@ -42,6 +42,8 @@ plants! {
     ResumeOnOneCopy = "a resume waits for one copy only",
     ResumeNotVoid = "a halt does not void a resume under way",
     ResumeUnchecked = "a resume needs neither operator nor flat",
+    WordIfFree = "a manual word is set only where there is none",
+    WordPlainClear = "a resume clears the manual word by a plain store",
     NonceIgnored = "a replayed command is carried out again",
     SecondHaltWins = "a second halt replaces the first one's id",
     DurableTooEarly = "DURABLE is said before the disk",
@@ -49,5 +51,9 @@ plants! {
     StopResumes = "a clean stop completes a resume that nobody was told of",
     DurableThroughVoid = "a halt stays DURABLE while a resume is written",
     EpochByWall = "a run's number is the wall clock alone",
+    FeedIgnored = "a word to a gate is earned without asking the feeds",
+    FeedStamps = "a silent feed pauses, and the page is stamped all the same",
+    FeedByBeat = "an echo asks the feeds by the last beat's look",
+    FeedHeld = "the pause of a silent feed is never released",
     WallDurations = "durations run on the wall clock",
 }

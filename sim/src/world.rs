@@ -25,6 +25,8 @@ pub const SECOND: i64 = 1_000 * MS;
 pub const LEASE_NS: i64 = SECOND;
 /// How old a snapshot may be.
 pub const AGE_NS: i64 = 2 * SECOND;
+/// How long the required feed may be silent.
+pub const FEED_SILENCE_NS: i64 = SECOND;
 /// Wednesday 25 February 2026, 12:00 UTC.
 const WALL_NS: i64 = 1_772_020_800 * SECOND;
 /// From the start of a calm world until everything must be open again.
@@ -88,6 +90,8 @@ pub struct World {
     /// Actions until the guard is killed.
     pub kill_in: Option<u32>,
     pub kill_at_trip: Option<u32>,
+    /// Actions of a resume until somebody sets the manual word.
+    pub word_in: Option<u32>,
     pub cut_until: [i64; 4],
     pub drop_rate: i64,
     pub broker_late: i64,
@@ -200,6 +204,7 @@ impl World {
             hole_lost_at: 0,
             kill_in: None,
             kill_at_trip: None,
+            word_in: None,
             cut_until: [0; 4],
             drop_rate,
             broker_late: 0,

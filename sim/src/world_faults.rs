@@ -79,6 +79,11 @@ impl World {
                 self.at(ns, Event::Heal(fault));
             }
             Fault::Exposure => self.expose(),
+            Fault::FeedSilent => {
+                self.broker.is_feed_silent = true;
+                let silence = self.rng.range(300, 7_000) * MS;
+                self.at(silence, Event::Heal(fault));
+            }
             _ => self.strike_process(fault, ns),
         }
         if matches!(fault, Fault::DiskSlow | Fault::DiskHung | Fault::DiskError) {
@@ -137,7 +142,7 @@ impl World {
                 self.fire(fault);
                 self.command(Verb::Halt, "ana", "");
             }
-            Fault::ManualWord => self.set_manual_word(),
+            Fault::ManualWord => self.set_manual_word(fault),
             Fault::HaltFile if self.is_powered && self.disk.halt_file.is_none() => {
                 self.fire(fault);
                 self.disk.halt_file = Some(self.t as u64);
@@ -160,6 +165,7 @@ impl World {
             Fault::BrokerSilent => self.broker.is_silent = false,
             Fault::NotFlat => self.broker.is_slow = false,
             Fault::Breach => self.broker.equity = EQUITY,
+            Fault::FeedSilent => self.broker.is_feed_silent = false,
             Fault::Drop => self.become_calm(),
             _ => {}
         }
@@ -175,6 +181,7 @@ impl World {
             Fault::BrokerSilent,
             Fault::NotFlat,
             Fault::Breach,
+            Fault::FeedSilent,
         ] {
             self.heal(fault);
         }
@@ -184,6 +191,7 @@ impl World {
         self.cut_until = [0; 4];
         self.kill_in = None;
         self.kill_at_trip = None;
+        self.word_in = None;
         self.opened = [false; 2];
     }
 

@@ -218,8 +218,18 @@ class Observer:
 class GuardProcess:
     """One guard process, startable again on the same state directory."""
 
-    def __init__(self, config: Config, engine: str = "fake") -> None:
+    def __init__(
+        self,
+        config: Config,
+        engine: str = "fake",
+        *,
+        root: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        """Start the `edgeguard` below `root`, this one if not given, with `env` besides ours."""
         self.engine = engine
+        self.root = str(root or ROOT)
+        self.env = env or {}
         self.paths = Paths(config).create()
         self.config_file = self.paths.state_dir / "config.json"
         self.rewrite(config)
@@ -233,10 +243,10 @@ class GuardProcess:
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603  # our own interpreter
-            [sys.executable, "-c", RUNNER, str(self.config_file), self.engine, str(ROOT)],
+            [sys.executable, "-c", RUNNER, str(self.config_file), self.engine, self.root],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": self.root, **self.env},
         )
 
     def kill(self, number: int = signal.SIGKILL) -> int:

@@ -54,6 +54,43 @@ def test_manual_word_halts_with_and_without_a_guard(tmp_path: Path) -> None:
         assert world.status()["halt"]["trigger"] == "manual"
 
 
+def test_manual_word_set_during_a_resume_of_another_is_a_halt_of_its_own(tmp_path: Path) -> None:
+    """P6, P7: whenever in the resume it comes, it stands on the page and the account is halted."""
+    with running(make_config(tmp_path)) as world:
+        page = world.paths.page("A")
+        halt_page.set_manual(page, 1001)
+        until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
+        replies = world.replies("resume", halt_id=world.halt_id())
+        assert next(replies).stage == "accepted"
+        halt_page.set_manual(page, 1002)
+        list(replies)
+        until(world.is_halted)
+        assert not world.gate.check()
+        reader = halt_page.reader(page, "A")
+        reader.check()
+        facts = reader.facts()
+        assert facts is not None
+        assert 1002 in facts
+        until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
+        assert world.resume(world.halt_id()) == "resumed"
+        world.until_open()
+
+
+def test_gate_that_slept_through_a_second_manual_word_opens_with_the_resume(tmp_path: Path) -> None:
+    """A resume names each word that stood: a gate has latched the one that it saw."""
+    with running(make_config(tmp_path)) as world:
+        page = world.paths.page("A")
+        with Gate(world.paths.run_dir, "A") as sleeper:
+            halt_page.set_manual(page, 1001)
+            assert not sleeper.check()
+            until(lambda: world.status()["halt"])
+            halt_page.set_manual(page, 1002)
+            until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
+            until(lambda: world.resume(world.halt_id()) == "resumed")
+            world.until_open()
+            assert sleeper.check()
+
+
 def test_halt_of_one_account_leaves_the_other_open(tmp_path: Path) -> None:
     """Accounts are halted, paused and resumed each on its own; `all` means all."""
     with running(make_config(tmp_path, "A", "B")) as world:

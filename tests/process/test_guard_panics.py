@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import gc
 import re
-import shutil
 import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq
 
 from edgeguard import halt_page
-from edgeguard.codec.native import decode, encode
 from edgeguard.config.model import Config
 from edgeguard.config.paths import Paths
-from edgeguard.gate import Gate, Permit
+from edgeguard.gate import Permit
 from edgeguard.guard import assembly, baselines
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.brokers import BrokerLink
@@ -39,12 +36,11 @@ from edgeguard.guard.process import run_guard
 from edgeguard.guard.status import Status
 from edgeguard.guard.watch import ManualWatch
 from edgeguard.journal.writer import Journal
-from edgeguard.messages import Command, ErrorEvent, Heartbeat, Ping, Position, Reply
-from edgeguard.transport import make_context, publisher
 from edgeguard.transport.doorman import Doorman
 from edgeguard.transport.pump import PumpSet
+from tests.process.everything import Surroundings
 from tests.process.fake_engine import FakeEngine
-from tests.process.guard_rig import CLOCK, DEADLINE_S, FakeBroker, make_config, until
+from tests.process.guard_rig import DEADLINE_S, make_config, until
 
 ENGINE = set(
     "on_ticks on_frame advance next_deadline_ns register_source take_decisions status heard"
@@ -121,24 +117,14 @@ class Fused:
         return call
 
 
-class Scene:
+class Scene(Surroundings):
     """Everybody around a guard in this process, and a driver that makes every call happen."""
 
     def __init__(self, folder: Path, fuse: Fuse) -> None:
+        config = make_config(folder)
+        super().__init__(config, Paths(config).create())
         self.fuse = fuse
-        self.config = make_config(folder)
-        self.paths = Paths(self.config).create()
-        self.broker = FakeBroker(self.paths, self.config)
-        self.gate = Gate(self.paths.run_dir, "A")
-        self.is_over = threading.Event()
         self.faults: list[BaseException] = []
-        self._context = make_context()
-
-    def close(self) -> None:
-        self.broker.close()
-        self.gate.close()
-        self._context.destroy(linger=0)
-        shutil.rmtree(self.paths.run_dir, ignore_errors=True)
 
     def run(self) -> int:
         """Run the guard in this thread and the driver in another; return the exit code."""
@@ -158,50 +144,9 @@ class Scene:
             until(lambda: isinstance(self.gate.check(), Permit) or self.is_over.is_set())
             self.fuse.is_lit.set()
             while not self.is_over.is_set():
-                self._everything()
+                self.go_every_way()
         except BaseException as error:  # noqa: BLE001  # judged by the test
             self.faults.append(error)
-
-    def _everything(self) -> None:
-        """Make every way through the guard be gone once."""
-        feeds = publisher(self._context, self.paths.feeds_bind, bind=False, watched=True)
-        ping = self._context.socket(zmq.DEALER)
-        ping.connect(self.paths.gate_router)
-        ping.send(encode(Ping("A", b"n", 1)))
-        if feeds.poll(200):
-            feeds.send_multipart((b"A", encode(Heartbeat("A", f"s{CLOCK.boot_ns()}", 1, 1, 1))))
-            feeds.send_multipart((b"A", encode(ErrorEvent("A", "engine", 1, 1, 1, "reject"))))
-        self.tell("status")
-        self.tell("maintenance", seconds="1")
-        self.tell("rebaseline", account="A", day="1")
-        self.tell("pause")
-        self.tell("resume", pause="1")
-        self.tell("halt", scope="strategy:X", timeout="0")
-        halted = self.tell("halt", timeout="0")
-        self.is_over.wait(0.1)
-        self.broker.positions = (Position(7, 7, "EURUSD", "buy", "1", "1", "1", "0", "0", magic=7),)
-        self.is_over.wait(0.4)
-        for halt_id in re.findall(rb'"id":"(H[^"]+)"', halted[-1].body if halted else b""):
-            self.tell("resume", halt_id=halt_id.decode())
-        self.is_over.wait(0.1)
-        feeds.close(linger=0)
-        ping.close(linger=0)
-
-    def tell(self, verb: str, **args: str) -> list[Reply]:
-        """Send a command; return its answer, as far as the guard lives to give one."""
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(self.paths.control)
-        nonce = CLOCK.boot_ns().to_bytes(8, "big")
-        socket.send(encode(Command(verb, nonce, CLOCK.wall_ns(), verb, "o", "r", args)))
-        replies: list[Reply] = []
-        while not self.is_over.is_set() and not (replies and replies[-1].final):
-            if socket.poll(20):
-                reply = decode(socket.recv_multipart()[-1])
-                assert isinstance(reply, Reply)
-                replies.append(reply)
-        socket.close(linger=0)
-        return replies
 
 
 @pytest.fixture

@@ -112,7 +112,8 @@ impl Latch {
                 self.halt = halt;
             }
         }
-        if manual != 0 && self.manual == 0 {
+        // The newest: what lifts that one lifts those before it.
+        if manual != 0 {
             self.manual = manual;
         }
         self.halt != 0 || self.manual != 0

@@ -16,7 +16,9 @@ pub struct Source {
     name: String,
     session: Session,
     armed: bool,
+    /// From when its silence counts as a lost connection: its last word, or the resume after that.
     last_proof: i64,
+    last_word: i64,
     status: Status,
     timer: Timer,
     suspended_until: i64,
@@ -32,6 +34,7 @@ impl Source {
             session,
             armed: false,
             last_proof: 0,
+            last_word: 0,
             status: Status::Clear,
             timer: Timer::default(),
             suspended_until: i64::MIN,
@@ -98,7 +101,7 @@ impl Source {
         if self.status == Status::Halted {
             self.status = Status::Clear;
             if self.armed {
-                self.prove(number, now, limits, queue);
+                self.count_from(number, now, limits, queue);
             }
         }
     }
@@ -128,6 +131,11 @@ impl Source {
     #[inline]
     pub fn prove(&mut self, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
         self.armed = true;
+        self.last_word = now.boot_ns;
+        self.count_from(number, now, limits, queue);
+    }
+
+    fn count_from(&mut self, number: u32, now: Now, limits: &Limits, queue: &mut Queue) {
         self.last_proof = now.boot_ns;
         if self.status == Status::Halted {
             return;
@@ -171,7 +179,14 @@ impl Source {
         });
     }
 
-    /// Returns the silence without closed hours.
+    /// Returns for how long it has not spoken, without closed hours. No resume makes a source speak: unlike
+    /// the deadline this goes on through one.
+    pub fn silence_of_words(&mut self, now: Now) -> i64 {
+        self.session
+            .open_between(now.wall_at(self.last_word), now.wall_ns)
+    }
+
+    /// Returns the silence that counts as a lost connection, without closed hours.
     pub fn silence(&mut self, now: Now) -> i64 {
         self.session
             .open_between(now.wall_at(self.last_proof), now.wall_ns)

@@ -14,8 +14,16 @@ use crate::plants::Plant;
 use crate::world::{Event, World};
 
 impl World {
-    /// A point between two actions at which the guard may die.
+    /// A point between two actions at which the guard may die, or another process may act.
     pub(super) fn micro(&mut self) -> Turn {
+        match self.word_in {
+            Some(0) => {
+                self.word_in = None;
+                self.set_manual_word(Fault::WordBeside);
+            }
+            Some(left) => self.word_in = Some(left - 1),
+            None => {}
+        }
         match &mut self.kill_in {
             Some(0) => Err(Killed),
             Some(left) => {
@@ -214,17 +222,22 @@ impl World {
         request
     }
 
-    /// Somebody halts by the page alone.
-    pub fn set_manual_word(&mut self) {
+    /// Somebody halts by the page alone: stores a word unlike the one that is there.
+    pub fn set_manual_word(&mut self, fault: Fault) {
         let Some(page) = self.page.clone() else {
             return;
         };
-        if page.load(word::MANUAL) == 0 {
-            self.fire(Fault::ManualWord);
-            let value = self.t as u64 | 1;
-            page.store(word::MANUAL, value);
-            self.check.word_set(self.t, value);
+        let before = page.load(word::MANUAL);
+        self.fire(fault);
+        let mut value = (self.t as u64).max(1);
+        if value == before {
+            value += 1;
         }
+        self.tell(|| format!("manual word {value} over {before}"));
+        if before == 0 || !self.planted(Plant::WordIfFree) {
+            page.store(word::MANUAL, value);
+        }
+        self.check.word_set(self.t, value);
     }
 }
 

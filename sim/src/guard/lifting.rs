@@ -5,7 +5,7 @@ use edgeguard_core::page::{PageWriter, Words as _, word};
 use edgeguard_core::trading_state::{ACCOUNT, Checks, Flatten};
 use edgeguard_core::types::{Now as EngineNow, Origin};
 
-use super::{Guard, Pending, Turn, UNACKNOWLEDGED};
+use super::{Guard, Killed, Pending, Turn, UNACKNOWLEDGED};
 use crate::faults::Fault;
 use crate::memory_page::PageRef;
 use crate::network::{Command, Link, Order, Packet, Verb};
@@ -95,6 +95,7 @@ impl World {
         if guard.pending.is_some() {
             return Ok(());
         }
+        self.look_at_word(guard)?;
         let is_right = self.is_right(guard, command) && is_new;
         let mut checks = self.checks(guard, command);
         let mut halt_id = command.halt_id.clone();
@@ -133,6 +134,7 @@ impl World {
         self.act(guard, actions)?;
         guard.rules.await_resume(&halt_id, guard.number);
         self.strike_beside();
+        self.micro()?;
         if self.planted(Plant::ResumeBeforeDisk) {
             self.resume_written(guard, &halt_id, true)?;
         }
@@ -141,6 +143,9 @@ impl World {
 
     /// Faults that are worth most while a resume is on its way to disk strike there and not only by chance.
     fn strike_beside(&mut self) {
+        if self.has(Fault::WordBeside) && self.rng.chance(500) {
+            self.word_in = Some(self.rng.range(0, 12) as u32);
+        }
         if self.has(Fault::Beside) && self.rng.chance(600) {
             self.fire(Fault::Beside);
             let packet = Packet::Command(Command {
@@ -202,8 +207,9 @@ impl World {
         let Some(pending) = guard.pending.take_if(|pending| pending.halt_id == halt_id) else {
             return Ok(());
         };
-        let is_good =
-            guard.trading.is_resuming(halt_id) && is_written && self.clear_manual(guard, &pending);
+        let is_good = guard.trading.is_resuming(halt_id)
+            && is_written
+            && self.clear_manual(guard, &pending)?;
         self.tell(|| format!("resume of {halt_id} written {is_written} good {is_good}"));
         if !is_good {
             let actions = guard.trading.resume_failed(halt_id);
@@ -213,11 +219,10 @@ impl World {
         let flags = guard
             .engine
             .resume("A", self.wall_and_boot(), Origin::default());
-        if std::mem::take(&mut self.check.is_lost) {
-            self.check.proof_boot = self.check.proof_boot.map(|_| self.now().boot_ns);
-        }
-        if pending.manual != 0 {
-            guard.page.push_resumed(pending.manual);
+        self.note_cleared();
+        guard.seen_word = 0;
+        for word in std::mem::take(&mut guard.words) {
+            guard.page.push_resumed(word);
         }
         let actions = guard.trading.resume_durable(halt_id);
         guard.was_lowered = true;
@@ -229,18 +234,26 @@ impl World {
         self.act(guard, actions.unwrap_or_default())
     }
 
-    fn clear_manual(&mut self, guard: &mut Guard, pending: &Pending) -> bool {
-        let word = guard.page.manual();
-        if !guard.page.clear_manual(pending.manual)
-            || (word != pending.manual && guard.page.manual() != 0)
-        {
-            return false;
+    fn clear_manual(&mut self, guard: &mut Guard, pending: &Pending) -> Result<bool, Killed> {
+        self.micro()?;
+        let is_same = guard.page.manual() == pending.manual;
+        if self.planted(Plant::WordPlainClear) && is_same {
+            self.micro()?;
+            guard.mapped.store(word::MANUAL, 0);
+        }
+        self.micro()?;
+        let is_cleared = self.planted(Plant::WordPlainClear) && is_same
+            || guard.page.clear_manual(pending.manual);
+        self.micro()?;
+        if !is_cleared || (guard.page.manual() != 0 && !self.planted(Plant::WordPlainClear)) {
+            return Ok(false);
         }
         if self.disk.halt_file != pending.halt_file {
-            return false;
+            return Ok(false);
         }
         self.disk.halt_file = None;
-        true
+        self.micro()?;
+        Ok(true)
     }
 
     /// As `Guard._renew_page`: a new page in the place of one that was removed.

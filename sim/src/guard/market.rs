@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use edgeguard_core::engine::Flags;
 use edgeguard_core::freshness::Seen;
-use edgeguard_core::trading_state::{ACCOUNT, Pause};
+use edgeguard_core::reaction::{Ruling, decide};
+use edgeguard_core::trading_state::ACCOUNT;
 use edgeguard_core::types::{Action, Origin, Trigger};
 
 use super::{Guard, Killed, Turn};
@@ -27,31 +28,18 @@ impl World {
     pub(super) fn obey(&mut self, guard: &mut Guard, flags: Flags) -> Turn {
         if flags.has(Flags::DECISIONS) {
             for decision in guard.engine.take_decisions() {
-                let cause = format!(
-                    "{}/{}",
-                    decision.trigger.name(),
-                    decision.symbol.as_deref().unwrap_or("")
-                );
-                match decision.action {
-                    Action::Halt => {
-                        if decision.trigger == Trigger::ConnectionLost {
-                            let boot_ns = self.now().boot_ns;
-                            self.judge_silence(boot_ns, true);
-                        }
-                        self.halt(guard, decision.trigger.name())?;
+                if decision.action == Action::Halt {
+                    if decision.trigger == Trigger::ConnectionLost {
+                        let boot_ns = self.now().boot_ns;
+                        let lost = decision.reference.as_deref().unwrap_or("nobody");
+                        self.judge_silence(boot_ns, Some(lost));
                     }
-                    Action::Pause => {
-                        let pause = Pause {
-                            trigger: decision.trigger.name().to_owned(),
-                            code: cause.clone(),
-                            held: false,
-                            since_ns: decision.t_ns,
-                        };
-                        let actions = guard.trading.pause(ACCOUNT, &cause, pause);
-                        self.act(guard, actions)?;
-                    }
-                    Action::Release => self.release(guard, &cause)?,
-                    Action::Warn => {}
+                    self.halt(guard, decision.trigger.name())?;
+                } else {
+                    let code = decision.code_text();
+                    let ruling = Ruling::of(&decision, &code);
+                    let actions = decide(&mut guard.trading, &ruling, self.now(), "");
+                    self.act(guard, actions)?;
                 }
             }
         }

@@ -80,6 +80,8 @@ pub struct Guard {
     pending: Option<Pending>,
     nonces: BTreeSet<u64>,
     seen_word: u64,
+    /// The manual words that stood since the last resume.
+    words: Vec<u64>,
     seen_file: Option<u64>,
     flat_t_ns: i64,
     heard_ns: Option<i64>,
@@ -100,6 +102,7 @@ pub struct Guard {
     due: Vec<Timer>,
     days: BTreeSet<i64>,
     is_rebased: bool,
+    is_feed_silent: bool,
 }
 
 impl Guard {

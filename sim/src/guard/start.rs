@@ -20,6 +20,7 @@ use crate::world::{AGE_NS, LEASE_NS, World};
 impl World {
     /// Claims the page and judges what was read; nothing is done yet.
     pub(super) fn assemble(&mut self) -> (Guard, Verdict) {
+        self.word_in = None;
         let now = self.now();
         let mut remembered = self.disk.read();
         let (mapped, found) = self.claim();
@@ -130,7 +131,8 @@ impl World {
         (page, None)
     }
 
-    fn new_guard(&mut self, page: PageWriter<PageRef>, mapped: PageRef, epoch: i64) -> Guard {
+    /// Makes the engine of a run, with the references that the disk has.
+    fn new_engine(&self) -> Engine {
         let made = Engine::new(
             crate::frames::CONFIG.as_bytes(),
             "hash",
@@ -150,10 +152,14 @@ impl World {
                 "references must load"
             );
         }
+        engine
+    }
+
+    fn new_guard(&mut self, page: PageWriter<PageRef>, mapped: PageRef, epoch: i64) -> Guard {
+        let engine = self.new_engine();
         let conditions = ["storage", "snapshot", "feed"].map(str::to_owned);
         let first = (self.rng.next() >> 24) as i64;
-        self.check.proof_boot = None;
-        self.check.is_lost = false;
+        self.check.heard = Default::default();
         self.run = epoch;
         Guard {
             pid: self.pid,
@@ -177,6 +183,7 @@ impl World {
             pending: None,
             nonces: BTreeSet::new(),
             seen_word: 0,
+            words: Vec::new(),
             seen_file: None,
             flat_t_ns: 0,
             heard_ns: None,
@@ -200,6 +207,7 @@ impl World {
             due: Vec::new(),
             days: BTreeSet::new(),
             is_rebased: self.was_rebased,
+            is_feed_silent: false,
         }
     }
 

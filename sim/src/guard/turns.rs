@@ -6,9 +6,11 @@ use edgeguard_core::trading_state::{ACCOUNT, Action as Deed, Flatten};
 use edgeguard_core::types::{Now as EngineNow, Origin};
 
 use super::{Guard, Timer, Turn};
+use crate::faults::Fault;
+use crate::frames::{FEED, TERMINAL};
 use crate::network::{Link, Order, Packet};
 use crate::plants::Plant;
-use crate::world::{Event, LEASE_NS, MS, SECOND, World};
+use crate::world::{Event, FEED_SILENCE_NS, LEASE_NS, MS, SECOND, World};
 
 const ASK_NS: i64 = 250 * MS;
 const AWAY_NS: i64 = 3 * SECOND;
@@ -101,7 +103,7 @@ impl World {
                 self.obey(guard, flags)?;
                 guard.stepped_ns = self.now().boot_ns;
                 let boot_ns = self.now().boot_ns;
-                self.judge_silence(boot_ns, false);
+                self.judge_silence(boot_ns, None);
                 Ok(())
             }
             Timer::Look => self.look(guard),
@@ -119,7 +121,7 @@ impl World {
         match packet {
             Packet::Ping { nonce, life } => {
                 guard.asked.insert(life, self.now().boot_ns);
-                if self.is_earned(guard) {
+                if self.may_open(guard) {
                     let shown = guard.shown.clone().filter(|_| guard.waits_durable);
                     self.judge_word(guard);
                     let beat = shown.unwrap_or_else(|| guard.beat());
@@ -129,10 +131,8 @@ impl World {
             }
             Packet::Snapshot(snapshot) => self.on_snapshot(guard, &snapshot),
             Packet::Proof(payload) => {
-                let boot_ns = self.now().boot_ns;
-                let flags = self.frame(guard, &payload)?;
-                if flags & Flags::IGNORED == 0 {
-                    self.check.proof_boot = Some(boot_ns);
+                if self.frame(guard, &payload)? & Flags::IGNORED == 0 {
+                    self.note_heard(TERMINAL);
                 }
                 Ok(())
             }
@@ -144,7 +144,11 @@ impl World {
                 }
                 Ok(())
             }
-            Packet::Feed => {
+            Packet::Feed(payload) => {
+                if self.frame(guard, &payload)? & Flags::IGNORED == 0 {
+                    self.note_heard(FEED);
+                    self.check.feed_at = self.t;
+                }
                 let actions = guard.trading.met("feed");
                 self.act(guard, actions)
             }
@@ -182,6 +186,22 @@ impl World {
         is_earned(boot_ns, &parts_ns, looked_ns, LEASE_NS)
     }
 
+    /// As `Heart.may_open`: the feeds are asked anew, since the last beat may be almost a lease ago.
+    fn may_open(&self, guard: &mut Guard) -> bool {
+        let is_silent = if self.planted(Plant::FeedByBeat) {
+            guard.is_feed_silent
+        } else {
+            self.is_feed_silent(guard)
+        };
+        self.is_earned(guard) && !is_silent
+    }
+
+    fn is_feed_silent(&self, guard: &mut Guard) -> bool {
+        let now = self.engine_now();
+        let found = guard.engine.silent_feed("A", FEED_SILENCE_NS, now);
+        found.is_ok_and(|silent| silent.is_some()) && !self.planted(Plant::FeedIgnored)
+    }
+
     /// As `Heart.beat`.
     fn heart_beats(&mut self, guard: &mut Guard) -> Turn {
         let boot_ns = self.now().boot_ns;
@@ -194,6 +214,7 @@ impl World {
         guard.looked_ns = boot_ns;
         self.look_at_word(guard)?;
         self.judge_snapshots(guard, boot_ns)?;
+        self.judge_feeds(guard)?;
         if !self.is_earned(guard) {
             return Ok(());
         }
@@ -209,6 +230,9 @@ impl World {
             self.renew_page(guard)?;
         }
         self.micro()?;
+        if guard.is_feed_silent && !self.planted(Plant::FeedStamps) {
+            return Ok(());
+        }
         self.judge_word(guard);
         guard.page.beat(self.now().boot_ns as u64);
         self.check.beat(self.t);
@@ -225,6 +249,22 @@ impl World {
             return Ok(());
         }
         self.pause(guard, "snapshot_age", "SNAPSHOT_AGE", false)
+    }
+
+    /// As `Heart._judge_feeds`.
+    fn judge_feeds(&mut self, guard: &mut Guard) -> Turn {
+        let is_silent = self.is_feed_silent(guard);
+        let was_silent = std::mem::replace(&mut guard.is_feed_silent, is_silent);
+        if is_silent {
+            if !was_silent && self.broker.is_feed_silent {
+                self.fire(Fault::FeedSilent);
+            }
+            return self.pause(guard, "feed_silent", "FEED_SILENT", false);
+        }
+        if was_silent && !self.planted(Plant::FeedHeld) {
+            return self.release(guard, "feed_silent");
+        }
+        Ok(())
     }
 
     /// A broker that was silent may have missed an order to flatten.
@@ -251,11 +291,12 @@ impl World {
         Ok(())
     }
 
-    fn look_at_word(&mut self, guard: &mut Guard) -> Turn {
+    pub(super) fn look_at_word(&mut self, guard: &mut Guard) -> Turn {
         let word = guard.page.manual();
         if word != 0 && word != guard.seen_word {
             self.halt(guard, "manual")?;
             self.check.word_seen(self.t, word);
+            guard.words.push(word);
         }
         guard.seen_word = word;
         Ok(())

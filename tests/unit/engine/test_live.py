@@ -60,6 +60,18 @@ def test_a_required_feed_with_heartbeats_is_silent_beyond_the_limit() -> None:
     assert silent(desk, 600) == ("main", 60_001_000_000)
 
 
+def test_a_resume_makes_no_feed_speak() -> None:
+    """P9: after a lost connection the deadline counts from the resume, the silence does not."""
+    desk = Desk(rest=SYMBOL + FEED.format(heartbeat="true"))
+    desk.tick("1.10000", "1.10005")
+    assert desk.wait(61) == [LOST]
+    desk.engine.resume("A", desk.wall_ns, desk.boot_ns)
+    assert silent(desk, 10) == ("main", 61 * SECOND)
+    assert desk.wait(60) == []
+    desk.tick("1.10000", "1.10005")
+    assert silent(desk, 10) is None
+
+
 def test_a_closed_market_makes_no_feed_silent() -> None:
     """P9: closed hours are left out; the silence counts from the opening."""
     session = 'session = ["Wed 07:00-07:01 America/New_York", "Wed 08:00-09:00 America/New_York"]\n'

@@ -155,15 +155,33 @@ def test_halt_latches_until_its_own_resume(page: Page) -> None:
 
 
 def test_manual_word_needs_nothing_but_the_file(page: Page) -> None:
-    """P6: anybody with the right closes every gate; it is set once and never overwritten."""
+    """P6: anybody with the right closes every gate, until its own resume."""
     halt_page.set_manual(page.path, 77)
-    halt_page.set_manual(page.path, 78)
     assert page.writer.manual() == 77
     assert page.codes() == {"HALTED"}
     assert page.writer.clear_manual(77)
     assert page.codes() == {"HALTED"}
     page.writer.push_resumed_manual(77)
     assert page.codes() == {"OPEN"}
+
+
+def test_manual_word_replaces_the_one_before_it(page: Page) -> None:
+    """P6, P7: the resume of the first clears no second; two of one instant are told apart."""
+    halt_page.set_manual(page.path, 77)
+    assert page.codes() == {"HALTED"}
+    halt_page.set_manual(page.path, 77)
+    assert page.writer.manual() == 78
+    assert page.codes() == {"HALTED"}
+    assert not page.writer.clear_manual(77)
+    page.writer.push_resumed_manual(77)
+    assert page.codes() == {"HALTED"}
+    assert page.writer.clear_manual(78)
+    page.writer.push_resumed_manual(78)
+    assert page.codes() == {"OPEN"}, "the gates saw the second after the first"
+    halt_page.set_manual(page.path, -1)
+    assert page.writer.manual() == 2**64 - 1
+    halt_page.set_manual(page.path, -1)
+    assert page.writer.manual() == 1
 
 
 def test_manual_word_is_not_written_into_other_files(tmp_path: Path) -> None:

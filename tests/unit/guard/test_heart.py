@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from edgeguard.clock import NS_PER_MS, NS_PER_S, ManualClock
+from edgeguard.guard.accounts import GuardedAccount
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.heart import PROGRESS_NS, Heart
 from edgeguard.guard.notify import SystemdNotifier
@@ -27,6 +28,7 @@ class Body:
     def __init__(self, address: Path) -> None:
         self.clock = ManualClock(0, NS_PER_S)
         self.still: set[str] = set()
+        self.silent: tuple[str, int] | None = None
         self.journal_ns = 0
         self.turns = 0
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -38,6 +40,7 @@ class Body:
                 guard=SimpleNamespace(lease_ms=LEASE_MS, feed_silence_max_ms=5000)
             ),
             accounts={},
+            engine=SimpleNamespace(silent_feed=self._silent_feed),
             now=lambda: (self.clock.wall_ns(), self.clock.boot_ns()),
             storage=SimpleNamespace(progress_boot_ns=lambda: self.journal_ns),
         )
@@ -49,6 +52,9 @@ class Body:
         )
         self.heart.turns = lambda: self.turns
         self.heart.on_earned = lambda: self.notifier.send("WATCHDOG=1")
+
+    def _silent_feed(self, *_: object) -> tuple[str, int] | None:
+        return self.silent
 
     def pings(self, beats: int) -> int:
         """Let the guard live for so many beats; return the pings that reached the manager."""
@@ -104,6 +110,19 @@ def test_an_echo_between_two_rare_beats_is_earned(tmp_path: Path) -> None:
         body.still = {"loop", "drain"}
         body.pings(3)
         assert not body.heart.is_earned(body.clock.boot_ns())
+    finally:
+        body.close()
+
+
+def test_an_echo_asks_the_feeds_anew(tmp_path: Path) -> None:
+    """P9: a feed that fell silent since the last beat holds back the very next echo."""
+    body = Body(tmp_path / "notify")
+    try:
+        body.pings(10)
+        account = cast("GuardedAccount", SimpleNamespace(id="A"))
+        assert body.heart.may_open(account, body.clock.boot_ns())
+        body.silent = ("main", 5_000_000_001)
+        assert not body.heart.may_open(account, body.clock.boot_ns())
     finally:
         body.close()
 
