@@ -251,6 +251,27 @@ class HaltWords(msgspec.Struct, frozen=True):
     scope: str = "all"
 
 
+def create_halt_file(path: Path, words: HaltWords) -> bool:
+    """Create the HALT file, durably, as `edgeguard halt` does; return whether one stands now.
+
+    For a guard that can write no latch any more. The command has a way of its own, which must not
+    wait for this module's imports.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, msgspec.json.encode(words) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_directory(path.parent)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def halt_words(text: str) -> tuple[str, str]:
     """Return the scope and the reason that a HALT file's text gives.
 

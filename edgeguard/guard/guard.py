@@ -35,6 +35,7 @@ from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.refusals import Refusals
 from edgeguard.guard.status import Status
 from edgeguard.guard.watch import ManualWatch
+from edgeguard.latch import HaltWords, create_halt_file
 from edgeguard.messages import FEED_BYTES_MAX, BrokerEvent
 from edgeguard.transport import (
     Doorman,
@@ -202,6 +203,9 @@ class Guard:
                 self._actuators.run(account, kept)
             except BaseException:  # noqa: BLE001  # the page alone still closes the gate
                 self._close_page(account, halt_id, now[0])
+                # A latch cannot be written from a state that is broken, and a page ends with its
+                # boot: this file is what a start after that finds.
+                create_halt_file(self._paths.halt_file, HaltWords(reason, "guard"))
 
     def _close_page(self, account: GuardedAccount, halt_id: str, wall_ns: int) -> None:
         """Close an account's page by its state word, or failing that as anybody else would."""
