@@ -67,7 +67,7 @@ agreement: $(BUILT)  ## compare the engine with the oracle, byte for byte: make 
 .PHONY: sim-flatten kill9-worker
 sim-flatten: SEEDS ?= 2000
 sim-flatten: $(BUILT)  ## simulate the flattener under faults and kills, and plant bugs in it: make sim-flatten SEEDS=100000 [WITHIN=60, minutes]
-	$(BIN)/python -m tests.sim.flatten --seeds $(SEEDS) --minutes $(or $(WITHIN),inf) --plants 500
+	$(BIN)/python -m tests.sim.flatten --seeds $(SEEDS) --minutes $(or $(WITHIN),inf) --plants 2000
 
 kill9-worker: N ?= 1000
 kill9-worker: $(BUILT)  ## kill -9 the broker's real processes in the middle of flattens: make kill9-worker N=1000
