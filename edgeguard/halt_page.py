@@ -293,6 +293,9 @@ class PurePageReader:
         words = self._words
         if words is None or not self._is_whole():
             return None
+        if words[W_MAGIC] != MAGIC or words[W_LAYOUT] != LAYOUT:
+            # No page, also before the next look at the whole header.
+            return None
         return PageFacts(
             unpack_word(words[W_STATE]),
             words[W_BEAT],

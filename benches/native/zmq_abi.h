@@ -26,6 +26,8 @@ static int (*zmq_bind)(void *, const char *);
 static int (*zmq_connect)(void *, const char *);
 static int (*zmq_send)(void *, const void *, size_t, int);
 static int (*zmq_recv)(void *, void *, size_t, int);
+static int (*zmq_close)(void *);
+static int (*zmq_ctx_term)(void *);
 
 /* Data and function pointers differ in ISO C; POSIX says that dlsym's fit. */
 static void take(void *library, const char *name, void *place) {
@@ -51,6 +53,8 @@ static void load_zmq(const char *path) {
     take(library, "zmq_connect", &zmq_connect);
     take(library, "zmq_send", &zmq_send);
     take(library, "zmq_recv", &zmq_recv);
+    take(library, "zmq_close", &zmq_close);
+    take(library, "zmq_ctx_term", &zmq_ctx_term);
 }
 
 /* WIRE_KEYS: "PUBLIC SECRET" of who binds, "PUBLIC SECRET SERVER" of who connects; Z85, 40 characters

@@ -41,6 +41,8 @@ REFERENCES_S: Final = 0.5
 GC_THRESHOLDS: Final = (50_000, 20, 1_000)
 """Young collections stay; full ones, which stall for 100 ms on a large heap, are rare."""
 
+SWITCH_S: Final = 0.0001
+"""How long the writers' threads may keep the interpreter from the loop that wants it."""
 DESCRIPTORS: Final = 65_536
 """Open files and connections that the guard asks the host for."""
 
@@ -161,6 +163,7 @@ class _Process:
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            sys.setswitchinterval(SWITCH_S)
             self._notifier.send("READY=1")
             loop.run_forever()
         except BaseException as error:

@@ -17,7 +17,7 @@ from edgeguard.clock import Clock
 from edgeguard.config.paths import Paths
 from edgeguard.errors import StorageError
 from edgeguard.guard.start import Remembered
-from edgeguard.journal import Journal, Ticket
+from edgeguard.journal import Journal, Ticket, give_way
 from edgeguard.latch import LatchFile, LatchRecord, decode_record, encode_record
 
 LATCH_KEY: Final = "latch"
@@ -58,6 +58,7 @@ class LatchThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        give_way()
         is_open = True
         while is_open:
             waiting = [self._queue.get()]

@@ -2,7 +2,7 @@
 
 from edgeguard.journal.chain import GENESIS, Entry, chain_hash
 from edgeguard.journal.reading import Verdict, export, read_state, tail, verify
-from edgeguard.journal.writer import Journal, Ticket
+from edgeguard.journal.writer import Journal, Ticket, give_way
 
 __all__ = [
     "GENESIS",
@@ -12,6 +12,7 @@ __all__ = [
     "Verdict",
     "chain_hash",
     "export",
+    "give_way",
     "read_state",
     "tail",
     "verify",

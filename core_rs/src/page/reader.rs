@@ -348,10 +348,14 @@ impl PageReader {
         code
     }
 
-    /// Returns every fact of the page, `None` where there is none.
+    /// Returns every fact of the page, `None` where there is none: a file without the first words of
+    /// a page is none, also before the next look at the whole header.
     #[must_use]
     pub fn facts(&self) -> Option<Facts> {
         let map = self.map.as_ref().filter(|map| map.is_whole())?;
+        if map.load(word::MAGIC) != MAGIC || map.load(word::LAYOUT) != LAYOUT {
+            return None;
+        }
         Some(Facts {
             state: StateWord::unpack(map.load(word::STATE)),
             beat_ns: map.load(word::BEAT),

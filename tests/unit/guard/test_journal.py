@@ -172,3 +172,16 @@ def test_queue_that_is_full_is_said_at_once(
     tickets = [journal.append("test", {}) for _ in range(4)]
     assert [ticket.is_settled for ticket in tickets] == [False, False, False, True]
     assert "wait for the disk" in journal.fault
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="no such policy on this host")
+def test_the_writer_takes_no_core_from_who_wakes_it(tmp_path: Path) -> None:
+    """The loop goes on with its turn when it has queued a row; the writer keeps its share."""
+    journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab")
+    journal.start()
+    assert settled(lambda told: journal.append("k", {}, on_settled=told)).is_durable
+    thread = next(one for one in threading.enumerate() if one.name == "edgeguard-journal")
+    assert thread.native_id is not None
+    assert os.sched_getscheduler(thread.native_id) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert journal.close()
