@@ -289,12 +289,9 @@ class PurePageReader:
         return self._why
 
     def facts(self) -> PageFacts | None:
-        """Return every fact of the page, None where there is none."""
+        """Return every fact of the page, None where there is none or its first words are not."""
         words = self._words
-        if words is None or not self._is_whole():
-            return None
-        if words[W_MAGIC] != MAGIC or words[W_LAYOUT] != LAYOUT:
-            # No page, also before the next look at the whole header.
+        if words is None or not self._is_whole() or words[:2].tolist() != [MAGIC, LAYOUT]:
             return None
         return PageFacts(
             unpack_word(words[W_STATE]),
