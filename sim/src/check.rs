@@ -48,8 +48,11 @@ pub struct Check {
     pub found: Option<Violation>,
     last_beat_at: i64,
     last_echo_at: i64,
-    /// True time at which the guard sent the last push of a closed account that reached the gate.
+    /// True time at which the guard sent the last push of a closed account that reached the gate before
+    /// any later one did.
     last_push_at: i64,
+    /// True time at which the guard sent the newest push that reached the gate.
+    newest_push_at: i64,
     /// True time since which each gate is open without a break.
     pub open_since: [Option<i64>; 2],
     pub slowest_close: i64,
@@ -230,8 +233,12 @@ impl Check {
         self.last_echo_at = self.last_echo_at.max(sent_at);
     }
 
-    pub fn pushed(&mut self, sent_at: i64) {
-        self.last_push_at = self.last_push_at.max(sent_at);
+    /// A push reached the gate. One that a later one overtook says what is over: it closes nothing.
+    pub fn pushed(&mut self, sent_at: i64, closes: bool) {
+        if closes && sent_at >= self.newest_push_at {
+            self.last_push_at = self.last_push_at.max(sent_at);
+        }
+        self.newest_push_at = self.newest_push_at.max(sent_at);
     }
 
     /// A gate said that risk may be opened.

@@ -209,9 +209,7 @@ impl World {
             beat.state == State::Halted,
             beat.state == State::Active && !beat.hole,
         );
-        if !is_open {
-            self.check.pushed(push.sent_at);
-        }
+        self.check.pushed(push.sent_at, !is_open);
         let gate = &mut self.gates.remote;
         gate.epoch = gate.epoch.max(beat.epoch);
         let lease = &mut gate.lease;

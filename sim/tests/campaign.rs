@@ -64,3 +64,10 @@ fn seeds_that_found_a_bug() {
         assert!(with.is_some(), "seed {seed} must find: {}", plant.name());
     }
 }
+
+/// A push of a pause arrived after one that was sent later, of an account that was open again: the gate
+/// passed it over, rightly, and the check called it the newest word.
+#[test]
+fn push_that_a_later_one_overtook_closes_nothing() {
+    assert_eq!(run(11_998, None).violation, None);
+}
