@@ -208,9 +208,9 @@ class GuardedAccount:
             )
         return rows
 
-    def row(self, scope: str = ACCOUNT, rows: list[ScopeRow] | None = None) -> ScopeRow:
+    def row(self, scope: str = ACCOUNT) -> ScopeRow:
         """Return one scope's row, an empty one where nothing was ever in force."""
-        for row in self.rows() if rows is None else rows:
+        for row in self.rows():
             if row.scope == scope:
                 return row
         return ScopeRow(scope, "ACTIVE", "NONE", None, ())
