@@ -1,15 +1,19 @@
 """Doing what the trading state asks for, in its order: page, publish, persist, flatten, alarm.
 
 All of it is started in one turn of the loop; only the disk takes longer, on threads of its own.
-What nobody's safety waits for, the beat with the new state and the journal's row, comes last.
+What nobody's safety waits for, the beat with the new state and the journal's rows, comes last: at
+once where the latch is written too, else gathered for some milliseconds. A writer that is woken for
+every pause would take the core and the caches from the tick that comes next.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 import zmq
 
 from edgeguard.codec.native import decode, encode
@@ -17,11 +21,10 @@ from edgeguard.guard.accounts import Action, GuardedAccount, Now, new_tail
 from edgeguard.guard.engine_port import Decision
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.why import gate_why
-from edgeguard.messages import StateBeat
 from edgeguard.transport import Socket
 
 if TYPE_CHECKING:
-    from edgeguard.messages import HaltEvent
+    from edgeguard.messages import StateBeat
 
 ALARMS_KEPT: Final = 64
 _GIVE_WAY: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
@@ -29,6 +32,8 @@ _GIVE_WAY: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 loop that goes on with its turn keeps the core from it until it sleeps: 70 to 100 us later."""
 _DONTWAIT: Final = int(zmq.DONTWAIT)
 _MORE: Final = int(zmq.DONTWAIT | zmq.SNDMORE)
+Told = tuple[str, int, bytes]
+"""A published event: what changed, its time in ns and its bytes."""
 
 
 class Actuators:
@@ -40,8 +45,14 @@ class Actuators:
         self._publisher = publisher
         self.alarms: list[dict[str, object]] = []
         """The last alarms, oldest first, for status."""
-        self.on_told: Callable[[StateBeat, list[HaltEvent]], None] = lambda _beat, _told: None
-        """Called with an account's new state and the events that led to it."""
+        self._owed: dict[str, GuardedAccount] = {}
+        """Accounts whose new state no beat has told yet."""
+        self._is_settling = False
+        self.later: Callable[[Callable[[], None]], object] = lambda work: work()
+        """Runs what it is given some milliseconds later; at once where nobody sets it."""
+        self.on_told: Callable[[GuardedAccount, list[str]], None] = lambda _account, _changes: None
+        """Called with an account and the changes that were published of it."""
+        parts.storage.on_waiting = self._settle_later
 
     def decide(self, account: GuardedAccount, decision: Decision, now: Now) -> None:
         """Carry out the engine's decision: page and event first.
@@ -53,44 +64,69 @@ class Actuators:
         shown, payload, rest = account.trading.react(decision, now, account.tail, run)
         if shown is not None:
             account.show(shown)
-        if payload is None:
-            self._do(account, rest, [])
-            return
-        self._publisher.send(account.halt_topic, _MORE)
-        self._publisher.send(payload, _DONTWAIT)
-        _GIVE_WAY()
-        account.event_seq += 1
-        self._do(account, rest, [payload])
-        if decision.action == "halt":
+        told: list[Told] = []
+        if payload is not None:
+            self._publisher.send(account.halt_topic, _MORE)
+            self._publisher.send(payload, _DONTWAIT)
+            _GIVE_WAY()
+            account.event_seq += 1
+            told.append((decision.action, now[0], payload))
+        is_urgent = self._do(account, rest, told)
+        line = partial(_line, decision)
+        self._parts.storage.append_soon("decision", line, account=account.id, now=now)
+        if is_urgent:
+            self.settle()
             account.tail = new_tail()
 
     def run(self, account: GuardedAccount, actions: Iterable[Action]) -> None:
         """Do what the account's trading state asks for, in its order."""
-        self._do(account, actions, [])
+        if self._do(account, actions, []):
+            self.settle()
 
-    def _do(self, account: GuardedAccount, actions: Iterable[Action], told: list[bytes]) -> None:
-        """Do the actions; `told` are the events of the same change that are out already."""
+    def settle(self) -> None:
+        """Publish the beats that are owed, and hand the rows that wait to the journal."""
+        self._is_settling = False
+        while self._owed:
+            _, account = self._owed.popitem()
+            self.beat(account)
+        self._parts.storage.hand_over()
+
+    def _settle_later(self) -> None:
+        if not self._is_settling:
+            self._is_settling = True
+            self.later(self.settle)
+
+    def _do(self, account: GuardedAccount, actions: Iterable[Action], told: list[Told]) -> bool:
+        """Do the actions; `told` is of the same change and out already.
+
+        Returns:
+            Whether the latch is written too: the rows that belong to it are not to wait.
+        """
+        is_urgent = False
         for kind, scope, first, second, third in actions:
             if kind == "page":
                 account.write_page()
             elif kind == "publish":
-                payload = account.event(self._parts.clock.wall_ns(), scope, (first, second, third))
+                t_ns = self._parts.clock.wall_ns()
+                payload = account.event(t_ns, scope, (first, second, third))
                 self._send(account.halt_topic, payload)
-                told.append(payload)
+                told.append((first, t_ns, payload))
                 _GIVE_WAY()
             elif kind == "persist":
                 self._parts.latcher.persist()
+                is_urgent = True
             elif kind == "flatten":
                 self._flatten(account, scope, first)
             else:
                 self.alarm(account.id, first, second)
-        if not told:
-            return
-        beat = self.beat(account)
-        events = [cast("HaltEvent", decode(payload)) for payload in told]
-        self.on_told(beat, events)
-        for event in events:
-            self._parts.storage.append("state", event, account=account.id, t_ns=event.t_ns)
+        if told:
+            self.on_told(account, [change for change, _, _ in told])
+            self._owed[account.id] = account
+            boot_ns = self._parts.clock.boot_ns()
+            for _, t_ns, payload in told:
+                event, now = partial(decode, payload), (t_ns, boot_ns)
+                self._parts.storage.append_soon("state", event, account=account.id, now=now)
+        return is_urgent
 
     def now(self) -> tuple[int, int]:
         """Return wall and boot nanoseconds."""
@@ -98,6 +134,7 @@ class Actuators:
 
     def beat(self, account: GuardedAccount) -> StateBeat:
         """Publish the account's heartbeat and return it."""
+        self._owed.pop(account.id, None)
         beat = self.state_beat(account)
         self._send(account.state_topic, encode(beat))
         return beat
@@ -127,3 +164,7 @@ class Actuators:
         # A PUB socket drops for whoever is slow and never waits; the next beat carries it again.
         self._publisher.send(topic, _MORE)
         self._publisher.send(payload, _DONTWAIT)
+
+
+def _line(decision: Decision) -> msgspec.Raw:
+    return msgspec.Raw(decision.line())

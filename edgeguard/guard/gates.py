@@ -7,7 +7,7 @@ says it again. So a push is sent to whoever asked lately, without waiting and wi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import zmq
@@ -17,14 +17,14 @@ from edgeguard.codec.native import decode, encode
 from edgeguard.errors import MalformedError
 from edgeguard.guard.accounts import GuardedAccount
 from edgeguard.guard.parts import Parts
-from edgeguard.messages import Echo, HaltEvent, Ping, StateBeat
+from edgeguard.messages import Echo, Ping, StateBeat
 from edgeguard.transport import PumpSet, Socket
 
 GATES_MAX: Final = 32
 """Gates of one account that are told unasked, some 0.13 ms of a halt's turn; any further ones are
 echoed like all, and hear of it by that."""
-CLOSING: Final = frozenset({"halt", "pause"})
-"""Events that are pushed: a push can only close, so of the others it would tell nothing."""
+OPENING: Final = frozenset({"release", "resume"})
+"""Changes that are not pushed: a push can only close, so of these it would tell nothing."""
 
 
 class Gates:
@@ -61,10 +61,10 @@ class Gates:
         """Begin to answer."""
         self._kick = pumps.add(self._socket, self._on_ping).kick
 
-    def on_told(self, beat: StateBeat, told: list[HaltEvent]) -> None:
+    def on_told(self, account: GuardedAccount, changes: Iterable[str]) -> None:
         """Tell an account's gates its new state where something was halted or paused."""
-        if self._asked[beat.account] and any(event.action in CLOSING for event in told):
-            self._push(beat)
+        if self._asked[account.id] and any(change not in OPENING for change in changes):
+            self._push(self._state_beat(account))
 
     def end(self, beat: StateBeat) -> None:
         """Tell an account's gates that the guard stops; no ping is echoed from then on."""

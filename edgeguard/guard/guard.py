@@ -52,6 +52,8 @@ from edgeguard.transport import (
 _STARTING: Final = halt_page.STATE_BYTES.index("STARTING")
 _HALTED: Final = halt_page.STATE_BYTES.index("HALTED")
 Restored = list[tuple[GuardedAccount, list[Action]]]
+SETTLE_S: Final = 0.02
+"""How long a beat with a new state, and the rows of what the latch does not hold, may wait."""
 _QUIET_KINDS: Final = frozenset({"hello", "reading", "status", "check", "history"})
 """Words of a broker that the journal does not keep."""
 
@@ -143,7 +145,14 @@ class Guard:
             control, parts, self._actuators, lifting, status.document, refusals=refusals
         )
         self._watch.halt = self._control.halt
-        parts.latcher.on_durable = self._on_durable
+        self._pace()
+
+    def _pace(self) -> None:
+        """Let what no tick is to wait for run in other turns of the loop than it was asked for."""
+        loop = self._loop
+        self._parts.latcher.on_durable = self._on_durable
+        self._actuators.later = lambda work: loop.call_later(SETTLE_S, self._safely, work)
+        self.heart.pace(lambda work: loop.call_soon(self._safely, work))
 
     def _gate_socket(self) -> Socket:
         endpoint = self._paths.gate_router
@@ -332,6 +341,13 @@ class Guard:
                 self._distrust(error)
         except BaseException as caught:  # noqa: BLE001  # the loop would swallow it
             self._fatal(caught)
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        """Do what the loop was asked to do later; the loop would swallow an exception."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it ends the guard closed
+            self._fatal(error)
 
     def _distrust(self, error: str) -> None:
         """The disk failed: nothing new is opened until a restart has verified it."""

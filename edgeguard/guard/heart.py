@@ -19,6 +19,7 @@ from edgeguard.guard.accounts import ACCOUNT, SNAPSHOT_GOOD, GuardedAccount
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.rounds import Rounds, Soon
 from edgeguard.guard.watch import ManualWatch
 
 ASK_NS: Final = 250 * NS_PER_MS
@@ -48,6 +49,9 @@ class Heart:
         self._drained_ns = 0
         self._silence_max_ns = parts.config.guard.feed_silence_max_ms * NS_PER_MS
         self._silent: set[str] = set()
+        self._beats = Rounds[GuardedAccount](self._beat_some, self._was_beaten)
+        self._greetings = Rounds[GuardedAccount](self._greet_some, lambda: None)
+        self._is_withheld = False
         self.rescues: Callable[[], int] = lambda: 0
         """Returns the edges that the pumps missed."""
         self.turns: Callable[[], int] = lambda: 0
@@ -62,6 +66,10 @@ class Heart:
         """Stamps that one account's page did without because a required feed was silent."""
         self.away = 0
         self.gap_max_ns = 0
+
+    def pace(self, soon: Soon) -> None:
+        """Let duties for many accounts take several turns of the loop: `soon` runs the next one."""
+        self._beats.soon = self._greetings.soon = soon
 
     def step(self) -> None:
         """Run the engine's deadlines, and note whether the sockets were drained since."""
@@ -81,23 +89,39 @@ class Heart:
             self._was_away(gap_ns)
         self._last_beat_ns = boot_ns
         self._watch.look_at_words()
-        self._judge_snapshots(boot_ns)
-        self._judge_feeds()
+        self._beats.begin(self._accounts.values())
+
+    def _beat_some(self, accounts: list[GuardedAccount]) -> None:
+        """Judge some accounts and beat for them, if it is earned at this moment."""
+        _, boot_ns = self._parts.now()
+        for account in accounts:
+            self._judge_snapshot(account, boot_ns)
+            self._judge_feeds(account)
         if not self.is_earned(boot_ns):
+            self._is_withheld = True
+            return
+        for account in accounts:
+            self._beat_for(account, boot_ns)
+
+    def _beat_for(self, account: GuardedAccount, boot_ns: int) -> None:
+        if not account.page.is_whole():
+            self.renew_page(account)
+        if account.id in self._silent:
+            self.withheld_for_feeds += 1
+        else:
+            account.page.beat(boot_ns)
+        self._actuators.beat(account)
+        broker = self._parts.brokers[account.id]
+        if broker.is_away(boot_ns):
+            # Greeted ten times a second until it answers: a start waits for nothing else.
+            broker.send("hello")
+
+    def _was_beaten(self) -> None:
+        """Every account had its turn: the beat counts if none was withheld."""
+        is_withheld, self._is_withheld = self._is_withheld, False
+        if is_withheld:
             self.withheld += 1
             return
-        for account in self._accounts.values():
-            if not account.page.is_whole():
-                self.renew_page(account)
-            if account.id in self._silent:
-                self.withheld_for_feeds += 1
-            else:
-                account.page.beat(boot_ns)
-            self._actuators.beat(account)
-            broker = self._parts.brokers[account.id]
-            if broker.is_away(boot_ns):
-                # Greeted ten times a second until it answers: a start waits for nothing else.
-                broker.send("hello")
         self.beats += 1
         self.on_earned()
 
@@ -125,42 +149,41 @@ class Heart:
 
     def second(self) -> None:
         """Greet the brokers, and repeat what is not proven."""
+        self._greetings.begin(self._accounts.values())
+
+    def _greet_some(self, accounts: list[GuardedAccount]) -> None:
         now = self._parts.now()
-        for account in self._accounts.values():
+        for account in accounts:
             self._parts.brokers[account.id].send("hello")
             self._actuators.run(account, account.trading.tick(now))
 
-    def _judge_snapshots(self, boot_ns: int) -> None:
-        """Ask for what is not fresh, and pause the accounts that had it once."""
-        for account in self._accounts.values():
-            is_fresh = account.snapshots.is_fresh(boot_ns)
-            is_due = boot_ns - account.snapshots.asked_boot_ns >= ASK_NS
-            if is_due and (not is_fresh or account.snapshots.needs_read):
-                self._pipeline.ask_read(account)
-            if is_fresh or SNAPSHOT_GOOD in account.trading.waiting():
-                continue
-            wall_ns, _ = self._parts.now()
-            pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, wall_ns)
-            self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+    def _judge_snapshot(self, account: GuardedAccount, boot_ns: int) -> None:
+        """Ask for what is not fresh, and pause an account that had it once."""
+        is_fresh = account.snapshots.is_fresh(boot_ns)
+        is_due = boot_ns - account.snapshots.asked_boot_ns >= ASK_NS
+        if is_due and (not is_fresh or account.snapshots.needs_read):
+            self._pipeline.ask_read(account)
+        if is_fresh or SNAPSHOT_GOOD in account.trading.waiting():
+            return
+        pause = ("snapshot_age", "guard", "SNAPSHOT_AGE", False, self._parts.now()[0])
+        self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
 
-    def _judge_feeds(self) -> None:
-        """Pause the accounts of which a required feed is silent; release them when it speaks."""
-        wall_ns, _ = self._parts.now()
-        for account in self._accounts.values():
-            silent = self._silence(account)
-            was_silent = account.id in self._silent
-            if silent is None:
-                if was_silent:
-                    self._silent.discard(account.id)
-                    self._actuators.run(account, account.trading.release(ACCOUNT, FEED_SILENT))
-                continue
-            self._silent.add(account.id)
-            pause = (FEED_SILENT, "guard", "FEED_SILENT", False, wall_ns)
-            self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
-            if not was_silent:
-                name, silence_ns = silent
-                text = f"required feed {name} is silent for {silence_ns / NS_PER_S:.1f} s"
-                self._actuators.alarm(account.id, "FEED_SILENT", text)
+    def _judge_feeds(self, account: GuardedAccount) -> None:
+        """Pause an account of which a required feed is silent; release it when that speaks."""
+        silent = self._silence(account)
+        was_silent = account.id in self._silent
+        if silent is None:
+            if was_silent:
+                self._silent.discard(account.id)
+                self._actuators.run(account, account.trading.release(ACCOUNT, FEED_SILENT))
+            return
+        self._silent.add(account.id)
+        pause = (FEED_SILENT, "guard", "FEED_SILENT", False, self._parts.now()[0])
+        self._actuators.run(account, account.trading.pause(ACCOUNT, pause))
+        if not was_silent:
+            name, silence_ns = silent
+            text = f"required feed {name} is silent for {silence_ns / NS_PER_S:.1f} s"
+            self._actuators.alarm(account.id, "FEED_SILENT", text)
 
     def _silence(self, account: GuardedAccount) -> tuple[str, int] | None:
         """Return the required feed that is silent beyond the limit, and for how many ns."""

@@ -245,7 +245,6 @@ class Pipeline:
                 name = decision.account
                 self._actuators.decide(self._accounts[name], decision, now)
                 concerned.add(name)
-                self._parts.storage.append("decision", msgspec.Raw(decision.line()), account=name)
         if flags & FLAG_MALFORMED:
             self.counters.malformed += 1
         if flags & FLAG_HOLE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,8 @@ from edgeguard.latch import LatchFile, LatchRecord, decode_record, encode_record
 LATCH_KEY: Final = "latch"
 REFERENCES_KEY: Final = "references"
 LATCH_QUEUE_MAX: Final = 1_000
+WAITING_MAX: Final = 256
+"""Rows that wait to be handed over together; with one more all of them are."""
 CLOSE_S: Final = 2.0
 """How long a stop waits for the disk."""
 
@@ -81,6 +83,15 @@ class LatchThread:
             self._on_copy("file", record.number, "")
 
 
+class _Waiting(NamedTuple):
+    """A row that may wait; its body is made when it is handed over."""
+
+    kind: str
+    make_body: Callable[[], object]
+    account: str
+    now: tuple[int, int]
+
+
 class Storage:
     """Journal and latch of one guard."""
 
@@ -92,6 +103,9 @@ class Storage:
         self._latch: LatchThread | None = None
         self._on_copy: OnCopy = lambda _copy, _number, _error: None
         self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self.on_waiting: Callable[[], None] = self.hand_over
+        """Called when a row begins to wait: to have `hand_over` called before long."""
         file_record = self._open_latch(paths, faults)
         anchor = None
         if file_record is not None and file_record.head_seq:
@@ -164,6 +178,7 @@ class Storage:
 
     def write_latch(self, record: LatchRecord) -> None:
         """Start writing both copies; `on_copy` hears of each."""
+        self.hand_over()
         if self._latch is not None:
             self._latch.put(record)
         else:
@@ -181,8 +196,41 @@ class Storage:
         self, kind: str, body: object, *, account: str = "", t_ns: int | None = None
     ) -> None:
         """Queue a journal row; without a journal it is lost, which status says."""
+        self.hand_over()
         if self.journal is not None:
             self.journal.append(kind, body, account=account, t_ns=t_ns)
+
+    def append_soon(
+        self, kind: str, make_body: Callable[[], object], *, account: str, now: tuple[int, int]
+    ) -> None:
+        """Let a row wait for others, so that the writer is woken once for all of them.
+
+        Its order among all rows is that of the calls: whatever is queued later takes it along.
+
+        Args:
+            kind: as of `append`.
+            make_body: returns the body, later.
+            account: whose row it is.
+            now: wall and boot ns that the row bears.
+        """
+        self._waiting.append(_Waiting(kind, make_body, account, now))
+        if len(self._waiting) == 1:
+            self.on_waiting()
+        elif len(self._waiting) > WAITING_MAX:
+            self.hand_over()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait to be handed over."""
+        return len(self._waiting)
+
+    def hand_over(self) -> None:
+        """Queue the rows that wait."""
+        waiting, self._waiting = self._waiting, []
+        if self.journal is None:
+            return
+        for kind, make_body, account, (t_ns, boot_ns) in waiting:
+            self.journal.append(kind, make_body(), account=account, t_ns=t_ns, boot_ns=boot_ns)
 
     def save_references(self, data: bytes) -> None:
         """Queue the engine's references."""
@@ -196,6 +244,7 @@ class Storage:
 
     def close(self) -> bool:
         """Write what is queued and close; return whether all of it is on disk."""
+        self.hand_over()
         is_latch_done = self._latch is None or self._latch.close(CLOSE_S)
         is_journal_done = self.journal is None or self.journal.close(CLOSE_S)
         return is_latch_done and is_journal_done and self.is_trusted

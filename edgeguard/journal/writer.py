@@ -155,13 +155,14 @@ class Journal:
         """Number and hash of the last row on disk."""
         return self._head
 
-    def append(
+    def append(  # noqa: PLR0913  # a row, by name
         self,
         kind: str,
         body: object,
         *,
         account: str = "",
         t_ns: int | None = None,
+        boot_ns: int | None = None,
         on_settled: OnSettled | None = None,
     ) -> Ticket:
         """Queue one row. Never blocks and never raises: the ticket says how it ended.
@@ -171,13 +172,15 @@ class Journal:
             body: what msgspec can write as JSON.
             account: the account it concerns, empty for all.
             t_ns: wall time of the event, now if not given.
+            boot_ns: its CLOCK_BOOTTIME, now if not given.
             on_settled: called from the writer's thread.
         """
         encoded = msgspec.json.encode(body)
         if len(encoded) > BODY_BYTES_MAX:
             encoded = msgspec.json.encode({"cut_bytes": len(encoded)})
         wall_ns = self._clock.wall_ns() if t_ns is None else t_ns
-        row = _Row(account, kind, encoded, wall_ns, self._clock.boot_ns())
+        boot_ns = self._clock.boot_ns() if boot_ns is None else boot_ns
+        row = _Row(account, kind, encoded, wall_ns, boot_ns)
         return self._put(row, on_settled)
 
     def set_state(self, key: str, value: bytes, on_settled: OnSettled | None = None) -> Ticket:

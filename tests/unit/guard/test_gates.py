@@ -5,13 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
-import msgspec
-
 from edgeguard.clock import NS_PER_MS, NS_PER_S, ManualClock
 from edgeguard.codec.native import decode, encode
+from edgeguard.guard.accounts import GuardedAccount
 from edgeguard.guard.gates import GATES_MAX, Gates
 from edgeguard.guard.parts import Parts
-from edgeguard.messages import Echo, HaltEvent, Ping, StateBeat
+from edgeguard.messages import Echo, Ping, StateBeat
 from edgeguard.transport import PumpSet, Socket
 from edgeguard.transport.pump import OnFrames
 
@@ -21,13 +20,6 @@ LEASE_MS = 1000
 def beat_of(account: str) -> StateBeat:
     """Return an account's state."""
     return StateBeat(account, 1, 1, 1, 1, "PAUSED", 2, 2, "NONE", None, "why")
-
-
-def event_of(account: str, action: str) -> HaltEvent:
-    """Return an event on an account."""
-    return msgspec.convert(
-        [17, account, 1, 1, 1, action, "account", "PAUSED", 2, 2, None, "t", "C"], HaltEvent
-    )
 
 
 class Door:
@@ -59,8 +51,8 @@ class Door:
 
     def push(self, account: str = "A", *actions: str) -> list[bytes]:
         """Let an account's state change; return who was told, each once with that state."""
-        events = [event_of(account, action) for action in actions or ("release", "pause")]
-        self.gates.on_told(beat_of(account), events)
+        changed = cast("GuardedAccount", SimpleNamespace(id=account))
+        self.gates.on_told(changed, actions or ("release", "pause"))
         told = self.taken()
         assert all(message == beat_of(account) for _, message in told)
         return [gate for gate, _ in told]

@@ -1,0 +1,192 @@
+"""What follows a change: gathered for pauses, at once for what the latch holds, never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from edgeguard import halt_page
+from edgeguard.clock import NS_PER_S, ManualClock
+from edgeguard.codec.native import decode
+from edgeguard.config.paths import Paths
+from edgeguard.guard.accounts import GuardedAccount
+from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.latching import Latcher
+from edgeguard.guard.parts import Parts
+from edgeguard.guard.storage import WAITING_MAX, Storage
+from edgeguard.guard.trading import TradingState
+from edgeguard.journal import export
+from edgeguard.messages import HaltEvent, StateBeat
+from edgeguard.transport import Socket
+from tests.process.fake_engine import FakeDecision
+from tests.process.guard_rig import make_config
+
+SENT_AT = (1_732_003_661_000_000_009, 5 * NS_PER_S)
+
+
+class Desk:
+    """Actuators over a real journal and a real page, with a publisher and timers of paper."""
+
+    def __init__(self, place: Path) -> None:
+        config = make_config(place)
+        self.clock = ManualClock(*SENT_AT)
+        self.paths = made_paths(place)
+        self.storage = Storage(self.paths, run=1, boot="b", clock=self.clock)
+        self.sent: list[bytes] = []
+        self.due: list[Callable[[], None]] = []
+        self.changes: list[list[str]] = []
+        page = halt_page.writer(self.paths.page("A"), "A", NS_PER_S, 1)
+        self.account = GuardedAccount(config.account[0], config, TradingState([]), page, 1)
+        accounts = {"A": self.account}
+        latcher = Latcher(accounts, self.storage, run=1, boot="00" * 16, number=0)
+        parts = SimpleNamespace(
+            accounts=accounts,
+            storage=self.storage,
+            latcher=latcher,
+            clock=self.clock,
+            brokers={"A": SimpleNamespace(send=_ignore_all)},
+            config_hash="",
+            now=lambda: (self.clock.wall_ns(), self.clock.boot_ns()),
+        )
+        publisher = SimpleNamespace(send=self._send)
+        self.actuators = Actuators(cast("Parts", parts), cast("Socket", publisher))
+        self.actuators.later = self.due.append
+        self.actuators.on_told = lambda _account, changes: self.changes.append(changes)
+        self.storage.start(_ignore)
+
+    def _send(self, data: bytes, _flags: int) -> None:
+        self.sent.append(data)
+
+    def decide(self, action: str, symbol: str = "EURUSD") -> None:
+        """Let the engine decide, on a spread or on a loss."""
+        trigger = "daily_loss" if action == "halt" else "price_anomaly"
+        decision = FakeDecision(7, "A", trigger, action, "CODE", symbol=symbol)
+        now = (self.clock.wall_ns(), self.clock.boot_ns())
+        self.actuators.decide(self.account, cast("Any", decision), now)
+
+    def messages(self) -> list[str]:
+        """Return what was published since, an event by its change and a beat by its state."""
+        sent, self.sent = self.sent, []
+        found = [decode(data) for data in sent if data[0] >= 0x80]
+        told = [one.action for one in found if isinstance(one, HaltEvent)]
+        beats = [one.state for one in found if isinstance(one, StateBeat)]
+        assert len(told) + len(beats) == len(found)
+        return [*told, *beats]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Close, and return kind and change or code of every row."""
+        assert self.storage.close()
+        rows = [msgspec.json.decode(line) for line in export(self.paths.journal)]
+        # An event is an array in the journal too.
+        return [
+            (row["kind"], row["body"][5 if row["kind"] == "state" else "action"]) for row in rows
+        ]
+
+
+def note(number: int) -> dict[str, str]:
+    """Return the body of a row."""
+    return {"action": str(number)}
+
+
+def _ignore(_copy: str, _number: int, _error: str) -> None:
+    pass
+
+
+def _ignore_all(*_args: object, **_words: object) -> None:
+    pass
+
+
+def made_paths(place: Path) -> Paths:
+    """Return the paths of a configuration, made."""
+    paths = Paths(make_config(place))
+    paths.create()
+    return paths
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Generator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.storage.close()
+
+
+def test_a_pause_is_told_at_once_and_its_beat_and_rows_are_gathered(desk: Desk) -> None:
+    """The next tick does not wait for what the last one left."""
+    for symbol in ("EURUSD", "GBPUSD", "XAUUSD"):
+        desk.decide("pause", symbol)
+    assert desk.messages() == ["pause"] * 3
+    assert desk.changes == [["pause"]] * 3
+    assert len(desk.due) == 1
+    desk.clock.advance(NS_PER_S)
+    desk.due.pop()()
+    assert desk.messages() == ["PAUSED"]
+    assert not desk.due
+    assert desk.rows() == [("state", "pause"), ("decision", "pause")] * 3
+    stamps = [msgspec.json.decode(line) for line in export(desk.paths.journal)]
+    assert {(row["t_ns"], row["boot_ns"]) for row in stamps} == {SENT_AT}
+    assert len([row for row in stamps if row["account"] == "A"]) == 6
+
+
+def test_a_halt_waits_for_nothing_and_takes_along_what_waits(desk: Desk) -> None:
+    desk.decide("pause")
+    desk.decide("halt")
+    assert desk.messages() == ["pause", "halt", "HALTED"]
+    # What was due is done already, and doing it again does nothing.
+    desk.due.pop()()
+    assert desk.messages() == []
+    pauses = [("state", "pause"), ("decision", "pause")]
+    assert desk.rows() == [*pauses, ("state", "halt"), ("decision", "halt")]
+
+
+def test_rows_keep_the_order_in_which_they_were_made(desk: Desk) -> None:
+    """A row that does not wait takes those before it along."""
+    desk.decide("pause")
+    desk.storage.append("command", {"action": "mine"})
+    desk.decide("release")
+    assert desk.rows() == [
+        ("state", "pause"),
+        ("decision", "pause"),
+        ("command", "mine"),
+        ("state", "release"),
+        ("decision", "release"),
+    ]
+
+
+def test_an_end_loses_no_row_that_waits(desk: Desk) -> None:
+    desk.decide("pause")
+    assert desk.rows() == [("state", "pause"), ("decision", "pause")]
+
+
+def test_only_so_many_rows_wait(desk: Desk) -> None:
+    """A storm of decisions within one wait is bounded by rows, not by time."""
+    for number in range(WAITING_MAX + 1):
+        body = partial(note, number)
+        desk.storage.append_soon("note", body, account="A", now=SENT_AT)
+        assert desk.storage.waiting == (number + 1) % (WAITING_MAX + 1)
+    assert desk.rows() == [("note", str(number)) for number in range(WAITING_MAX + 1)]
+
+
+def test_a_heartbeat_pays_a_beat_that_is_owed(desk: Desk) -> None:
+    desk.decide("pause")
+    desk.actuators.beat(desk.account)
+    assert desk.messages() == ["pause", "PAUSED"]
+    desk.due.pop()()
+    assert desk.messages() == []
+
+
+def test_a_new_halt_has_an_id_of_its_own(desk: Desk) -> None:
+    """Whatever word halts uses the prepared id up."""
+    tail = desk.account.tail
+    desk.decide("pause")
+    assert desk.account.tail == tail
+    desk.decide("an unknown word")
+    halt = desk.account.row().halt
+    assert halt is not None
+    assert halt.id.endswith(tail)
+    assert desk.account.tail != tail
