@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 _COUNT = struct.Struct("<Q")
-_RECORD = struct.Struct("<QIIII")
+_RECORD = struct.Struct("<QIIIII")
 
 
 class Record(NamedTuple):
-    """One message: due so many ns after the start; `match` is its answer's topic (empty: none)."""
+    """One message: due so many ns after the start; `match` is its answer's topic (empty: none).
+
+    `says` is what its answer holds: a message of that topic without it is no answer.
+    """
 
     due_ns: int
     topic: bytes
@@ -21,6 +24,7 @@ class Record(NamedTuple):
     match: bytes = b""
     stamp_at: int = 0
     """Where in the payload a msgpack uint64 becomes the wall clock; 0: nowhere."""
+    says: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -37,9 +41,9 @@ def write(path: Path, records: Iterable[Record]) -> int:
     with path.open("wb") as file:
         file.write(_COUNT.pack(0))
         for one in records:
-            sizes = (len(one.topic), len(one.payload), one.stamp_at, len(one.match))
+            sizes = (len(one.topic), len(one.payload), one.stamp_at, len(one.match), len(one.says))
             file.write(_RECORD.pack(one.due_ns, *sizes))
-            file.write(one.topic + one.payload + one.match)
+            file.write(one.topic + one.payload + one.match + one.says)
             count += 1
         file.seek(0)
         file.write(_COUNT.pack(count))

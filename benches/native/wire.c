@@ -7,10 +7,12 @@
  *
  * RECORDS (little-endian): u64 count, then per record u64 due_ns (after the start), u32 topic bytes,
  * u32 payload bytes, u32 stamp offset (0: none), u32 bytes of the answer's topic (0: no answer is
- * waited for), topic, payload, answer's topic. The stamp is a msgpack uint64 in the payload that becomes the wall clock at sending.
+ * waited for), u32 bytes of what the answer's body holds, topic, payload, answer's topic, what its
+ * body holds. The stamp is a msgpack uint64 in the payload that becomes the wall clock at sending.
  * OUT: per record that expects an answer u64 due, sent, received (CLOCK_MONOTONIC ns; received 0:
  * lost). Arrivals are open-loop: a record is due when its time has come, whatever came back before,
- * and its latency counts from then. An answer belongs to the oldest record that waits for its topic.
+ * and its latency counts from then. An answer belongs to the oldest record that waits for its topic
+ * and for what it holds.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -25,9 +27,9 @@
 
 typedef struct {
     uint64_t due, sent, received;
-    const uint8_t *topic, *match;
+    const uint8_t *topic, *match, *says;
     uint8_t *payload;
-    uint32_t topic_size, payload_size, stamp, match_size;
+    uint32_t topic_size, payload_size, stamp, match_size, says_size;
 } record;
 
 /* A subscriber that is not there by then is not coming. */
@@ -106,24 +108,27 @@ static void read_records(const char *path) {
         memcpy(&one->payload_size, at + 12, 4);
         memcpy(&one->stamp, at + 16, 4);
         memcpy(&one->match_size, at + 20, 4);
-        at += 24;
+        memcpy(&one->says_size, at + 24, 4);
+        at += 28;
         one->topic = at;
         one->payload = at + one->topic_size;
         one->match = one->payload + one->payload_size;
-        at = (uint8_t *)one->match + one->match_size;
+        one->says = one->match + one->match_size;
+        at = (uint8_t *)one->says + one->says_size;
         answers_left += one->match_size > 0;
     }
 }
 
-/* The oldest record without an answer that waits for this topic; `from` skips the answered. */
-static void answered(const char *topic, uint64_t now) {
+/* The oldest record without an answer that waits for this one; `from` skips the answered. */
+static void answered(const char *topic, const char *body, size_t size, uint64_t now) {
     static uint64_t from = 0;
     while (from < record_count && (records[from].match_size == 0 || records[from].received)) from++;
     for (uint64_t i = from; i < record_count && i < from + 4096; i++) {
         record *one = &records[i];
         if (one->received || one->match_size == 0) continue;
         size_t length = strlen(topic);
-        if (length == one->match_size && memcmp(topic, one->match, length) == 0) {
+        if (length == one->match_size && memcmp(topic, one->match, length) == 0 &&
+            (one->says_size == 0 || memmem(body, size, one->says, one->says_size) != NULL)) {
             one->received = now;
             answers_left--;
             return;
@@ -139,7 +144,7 @@ static void *listen_answers(void *unused) {
         int size = receive(answers, topic, body, sizeof body);
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
         if (size >= 0) {
-            answered(topic, now);
+            answered(topic, body, (size_t)size, now);
             idle_since = 0;
         } else if (atomic_load(&is_sent)) {
             /* Nothing for three seconds after the last record: the rest is lost. */

@@ -30,6 +30,8 @@ CURVE = "tcp with CURVE"
 EVENT_BYTES = 170
 """What a pause on the wire has; the echo answers with as many."""
 ECHO_TOPIC = b"halt.A"
+HALT, PAUSE, RELEASE = b"\xa4halt", b"\xa5pause", b"\xa7release"
+"""What an event says that it is: without it an answer may be of another trigger than was meant."""
 
 
 def ipc(bench: Bench) -> Iterator[Figure]:
@@ -113,7 +115,7 @@ def echo(
         ends = (guarding.free_tcp(), guarding.free_tcp())
     arguments = [native.build("wire"), native.libzmq(), "echo", *ends, str(EVENT_BYTES)]
     # It answers whatever it hears, so it hears only what asks for an answer.
-    plain = [one._replace(match=ECHO_TOPIC) for one in messages if one.match]
+    plain = [one._replace(match=ECHO_TOPIC, says=b"") for one in messages if one.match]
     env, ours = echo_keys() if transport == CURVE else ({}, {})
     with process.running(arguments, core=process.SUBJECT, ready="ready", env=env) as child:
         return ping(place, ends, plain, [child.pid], lost, ours)
@@ -154,23 +156,24 @@ def pause_records(count: int, period_ns: int = PERIOD_NS) -> list[records.Record
     """Return ticks that pause and release by turns: a wide spread, then a normal one."""
     arrivals = poisson(count, period_ns)
     return [
-        tick(due, "A", bid, ask, b"halt.A")
-        for due, (bid, ask) in zip(arrivals, _alternating(count), strict=True)
+        tick(due, "A", bid, ask, b"halt.A")._replace(says=word)
+        for due, (bid, ask, word) in zip(arrivals, _alternating(count), strict=True)
     ]
 
 
 def halt_records(accounts: int) -> list[records.Record]:
-    """Return one tick per account that loses 4 % of it, after one that loses nothing.
+    """Return one tick per account that loses 4 % of it, after one that loses 2 %.
 
-    The first makes the account's stream of ticks known, as it is in any second but the first.
+    The first makes the account's stream of ticks known, as it is in any second but the first, and
+    the second is no further away than a price may move without being suspect.
     """
     names = guarding.account_names(accounts)
     before = [
-        tick(at * FIRST_PERIOD_NS, name, "1.38694", "1.38705", b"") for at, name in enumerate(names)
+        tick(at * FIRST_PERIOD_NS, name, "1.36694", "1.36705", b"") for at, name in enumerate(names)
     ]
     begun = (accounts + 100) * FIRST_PERIOD_NS
     return before + [
-        tick(begun + due, name, "1.34694", "1.34705", f"halt.{name}".encode())
+        tick(begun + due, name, "1.34694", "1.34705", f"halt.{name}".encode())._replace(says=HALT)
         for due, name in zip(poisson(accounts, HALT_PERIOD_NS), names, strict=True)
     ]
 
@@ -196,9 +199,12 @@ def poisson(count: int, period_ns: int = PERIOD_NS) -> list[int]:
     return arrivals
 
 
-def _alternating(count: int) -> Iterator[tuple[str, str]]:
+def _alternating(count: int) -> Iterator[tuple[str, str, bytes]]:
     for at in range(count):
-        yield ("1.38660", "1.38740") if at % 2 == 0 else ("1.38694", "1.38705")
+        if at % 2 == 0:
+            yield "1.38660", "1.38740", PAUSE
+        else:
+            yield "1.38694", "1.38705", RELEASE
 
 
 def _figures(found: pairs.Pairs, transport: str, what: str, lost: int) -> Iterator[Figure]:
