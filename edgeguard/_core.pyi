@@ -438,6 +438,9 @@ class TradingState:
         """Take back a scope that was resumed."""
     def restore_resumed(self, halt_id: str) -> None:
         """Take back a halt that was resumed lately, oldest first."""
+    def changes(self) -> int:
+        """Return how many calls may have changed it: while it stays, nothing else here does."""
+
     def state(self) -> str:
         """Return ``STARTING``, ``ACTIVE``, ``PAUSED`` or ``HALTED``."""
     def word(self) -> _Word:

@@ -94,6 +94,19 @@ fn to_flatten(name: &str) -> PyResult<Flatten> {
 #[derive(Debug)]
 pub(crate) struct PyTradingState {
     inner: Whole<TradingState>,
+    changes: u64,
+}
+
+impl PyTradingState {
+    /// Runs a call that may change the state, and counts it as one that did.
+    fn change<R>(
+        &mut self,
+        call: &'static str,
+        work: impl FnOnce(&mut TradingState) -> R,
+    ) -> PyResult<R> {
+        self.changes = self.changes.wrapping_add(1);
+        self.inner.run(call, work)
+    }
 }
 
 #[pymethods]
@@ -105,7 +118,7 @@ impl PyTradingState {
     )]
     fn py_new(conditions: Vec<String>) -> PyResult<Self> {
         let inner = Whole::make("TradingState.new", || Ok(TradingState::new(&conditions)))?;
-        Ok(Self { inner })
+        Ok(Self { inner, changes: 0 })
     }
 
     #[pyo3(name = "restore_halt")]
@@ -115,28 +128,28 @@ impl PyTradingState {
         scope: &str,
         halt: HaltTuple,
     ) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.restore_halt", |trading| {
+        self.change("TradingState.restore_halt", |trading| {
             to_tuples(trading.restore_halt(to_now(now), scope, to_halt(halt)))
         })
     }
 
     #[pyo3(name = "restore_scope")]
     fn py_restore_scope(&mut self, scope: &str) -> PyResult<()> {
-        self.inner.run("TradingState.restore_scope", |trading| {
+        self.change("TradingState.restore_scope", |trading| {
             trading.restore_scope(scope);
         })
     }
 
     #[pyo3(name = "restore_resumed")]
     fn py_restore_resumed(&mut self, halt_id: &str) -> PyResult<()> {
-        self.inner.run("TradingState.restore_resumed", |trading| {
+        self.change("TradingState.restore_resumed", |trading| {
             trading.restore_resumed(halt_id);
         })
     }
 
     #[pyo3(name = "met")]
     fn py_met(&mut self, condition: &str) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.met", |trading| {
+        self.change("TradingState.met", |trading| {
             to_tuples(trading.met(condition))
         })
     }
@@ -148,14 +161,14 @@ impl PyTradingState {
         scope: &str,
         halt: HaltTuple,
     ) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.halt", |trading| {
+        self.change("TradingState.halt", |trading| {
             to_tuples(trading.halt(to_now(now), scope, to_halt(halt)))
         })
     }
 
     #[pyo3(name = "pause")]
     fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.pause", |trading| {
+        self.change("TradingState.pause", |trading| {
             let (cause, trigger, code, held, since_ns) = pause;
             let pause = Pause {
                 trigger,
@@ -169,7 +182,7 @@ impl PyTradingState {
 
     #[pyo3(name = "release")]
     fn py_release(&mut self, scope: &str, cause: &str) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.release", |trading| {
+        self.change("TradingState.release", |trading| {
             to_tuples(trading.release(scope, cause))
         })
     }
@@ -180,14 +193,14 @@ impl PyTradingState {
         scope: &str,
         trigger: Option<&str>,
     ) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.release_held", |trading| {
+        self.change("TradingState.release_held", |trading| {
             to_tuples(trading.release_held(scope, trigger))
         })
     }
 
     #[pyo3(name = "persisted")]
     fn py_persisted(&mut self, halt_id: &str) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.persisted", |trading| {
+        self.change("TradingState.persisted", |trading| {
             to_tuples(trading.persisted(halt_id))
         })
     }
@@ -200,21 +213,21 @@ impl PyTradingState {
         status: &str,
     ) -> PyResult<Vec<ActionTuple>> {
         let status = to_flatten(status)?;
-        self.inner.run("TradingState.flattened", |trading| {
+        self.change("TradingState.flattened", |trading| {
             to_tuples(trading.flattened(scope, halt_id, status))
         })
     }
 
     #[pyo3(name = "exposed")]
     fn py_exposed(&mut self, now: (i64, i64), scope: &str) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.exposed", |trading| {
+        self.change("TradingState.exposed", |trading| {
             to_tuples(trading.exposed(to_now(now), scope))
         })
     }
 
     #[pyo3(name = "tick")]
     fn py_tick(&mut self, now: (i64, i64)) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.tick", |trading| {
+        self.change("TradingState.tick", |trading| {
             to_tuples(trading.tick(to_now(now)))
         })
     }
@@ -243,7 +256,7 @@ impl PyTradingState {
             identity_good,
             firing,
         };
-        self.inner.run("TradingState.resume", |trading| {
+        self.change("TradingState.resume", |trading| {
             if dry {
                 return (trading.resume_refusals(halt_id, &checks), Vec::new());
             }
@@ -264,6 +277,7 @@ impl PyTradingState {
         tail: &str,
         run: (i64, i64),
     ) -> PyResult<Reacted> {
+        self.changes = self.changes.wrapping_add(1);
         self.inner.try_run("TradingState.react", |trading| {
             with_ruling(decision, |ruling| {
                 let (mut page, mut told, mut rest) = (None, None, Vec::new());
@@ -335,16 +349,22 @@ impl PyTradingState {
 
     #[pyo3(name = "resume_durable")]
     fn py_resume_durable(&mut self, halt_id: &str) -> PyResult<Option<Vec<ActionTuple>>> {
-        self.inner.run("TradingState.resume_durable", |trading| {
+        self.change("TradingState.resume_durable", |trading| {
             trading.resume_durable(halt_id).map(to_tuples)
         })
     }
 
     #[pyo3(name = "resume_failed")]
     fn py_resume_failed(&mut self, halt_id: &str) -> PyResult<Vec<ActionTuple>> {
-        self.inner.run("TradingState.resume_failed", |trading| {
+        self.change("TradingState.resume_failed", |trading| {
             to_tuples(trading.resume_failed(halt_id))
         })
+    }
+
+    /// How many calls may have changed the state: while it stays, nothing that the others tell does.
+    #[pyo3(name = "changes")]
+    const fn py_changes(&self) -> u64 {
+        self.changes
     }
 
     #[pyo3(name = "state")]

@@ -85,7 +85,6 @@ class Actuators:
 
     def settle(self) -> None:
         """Publish the beats that are owed, and hand the rows that wait to the journal."""
-        self._is_settling = False
         while self._owed:
             _, account = self._owed.popitem()
             self.beat(account)
@@ -94,7 +93,11 @@ class Actuators:
     def _settle_later(self) -> None:
         if not self._is_settling:
             self._is_settling = True
-            self.later(self.settle)
+            self.later(self._settle)
+
+    def _settle(self) -> None:
+        self._is_settling = False
+        self.settle()
 
     def _do(self, account: GuardedAccount, actions: Iterable[Action], told: list[Told]) -> bool:
         """Do the actions; `told` is of the same change and out already.

@@ -91,6 +91,8 @@ class Guard:
         self._restored = restored
         self._saved_references = b""
         self._is_distrusted = False
+        self._is_stored = False
+        """Whether both copies of the latch have had a record of this run."""
         pairs = pairs_of(parts.config)
         self.baselines = Baselines(parts.engine, parts.storage, parts.clock, pairs)
         self._pumps = PumpSet(loop, fatal)
@@ -333,7 +335,8 @@ class Guard:
     def _settle(self, copy: str, number: int, error: str) -> None:
         try:
             self._parts.latcher.settle(copy, number, error)
-            if self._parts.latcher.copies.both:
+            if self._parts.latcher.copies.both and not self._is_stored:
+                self._is_stored = True
                 for account in self._accounts.values():
                     good = account.trading.met(STORAGE_GOOD)
                     self._actuators.run(account, good)

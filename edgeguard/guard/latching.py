@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,16 @@ RESUMES_MAX: Final = 64
 
 OnDurable = Callable[[GuardedAccount, str], None]
 OnResume = Callable[[str, str], None]
+
+
+class _Part(NamedTuple):
+    """What the record says of one account, good while its trading state counts no more changes."""
+
+    changes: int
+    halts: tuple[LatchHalt, ...]
+    pauses: tuple[LatchPause, ...]
+    resumed: tuple[tuple[str, str], ...]
+    scopes: tuple[tuple[str, str], ...]
 
 
 class Latcher:
@@ -47,6 +57,8 @@ class Latcher:
         self._number = number
         self._carried = carried
         self._halts: dict[tuple[str, str], int] = {}
+        self._parts: dict[str, _Part] = {}
+        """By account: of many accounts one has changed since the record before."""
         self._resumes: dict[str, tuple[int, OnResume]] = {}
         self.copies = Copies()
         self.on_durable: OnDurable = lambda _account, _halt_id: None
@@ -88,20 +100,14 @@ class Latcher:
         pauses: list[LatchPause] = []
         resumed: list[tuple[str, str]] = []
         scopes: list[tuple[str, str]] = []
-        for account in self._accounts.values():
-            for row in account.rows():
-                halt = row.halt
-                if halt is not None and not account.trading.is_resuming(halt.id):
-                    words = (halt.id, halt.t_ns, halt.trigger, halt.code, halt.reason[:REASON_MAX])
-                    halts.append(LatchHalt(account.id, row.scope, *words))
-                elif row.scope != ACCOUNT:
-                    scopes.append((account.id, row.scope))
-                pauses += [
-                    LatchPause(account.id, row.scope, p.cause, p.trigger, p.code, p.since_ns)
-                    for p in row.pauses
-                    if p.held
-                ]
-            resumed += [(account.id, halt_id) for halt_id in self._resumed(account)]
+        for name, account in self._accounts.items():
+            part = self._parts.get(name)
+            if part is None or part.changes != account.trading.changes():
+                part = self._parts[name] = _part(account)
+            halts += part.halts
+            pauses += part.pauses
+            resumed += part.resumed
+            scopes += part.scopes
         head_seq, head_hash = self._storage.head
         return LatchRecord(
             self._number,
@@ -116,13 +122,32 @@ class Latcher:
             head_hash,
         )
 
-    def _resumed(self, account: GuardedAccount) -> list[str]:
-        """Return the resumed halts, those that this very record resumes among them."""
-        resuming = [row.halt.id for row in account.rows() if row.halt is not None]
-        return [
-            *account.trading.resumed(),
-            *(halt_id for halt_id in resuming if account.trading.is_resuming(halt_id)),
+
+def _part(account: GuardedAccount) -> _Part:
+    """Return what the record is to say of an account."""
+    trading, name = account.trading, account.id
+    halts: list[LatchHalt] = []
+    pauses: list[LatchPause] = []
+    resumed = [(name, halt_id) for halt_id in trading.resumed()]
+    scopes: list[tuple[str, str]] = []
+    for row in account.rows():
+        halt = row.halt
+        is_resuming = halt is not None and trading.is_resuming(halt.id)
+        if halt is not None and not is_resuming:
+            words = (halt.id, halt.t_ns, halt.trigger, halt.code, halt.reason[:REASON_MAX])
+            halts.append(LatchHalt(name, row.scope, *words))
+        elif row.scope != ACCOUNT:
+            scopes.append((name, row.scope))
+        if halt is not None and is_resuming:
+            # Resumed by this very record.
+            resumed.append((name, halt.id))
+        pauses += [
+            LatchPause(name, row.scope, p.cause, p.trigger, p.code, p.since_ns)
+            for p in row.pauses
+            if p.held
         ]
+    changes = trading.changes()
+    return _Part(changes, tuple(halts), tuple(pauses), tuple(resumed), tuple(scopes))
 
 
 def describe(record: LatchRecord) -> dict[str, object]:

@@ -1,0 +1,145 @@
+"""The latch's record is kept by account and must be what a look at all accounts would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeguard.guard.accounts import GuardedAccount, ScopeRow
+from edgeguard.guard.latching import Latcher
+from edgeguard.guard.storage import Storage
+from edgeguard.guard.trading import TradingState
+from tests.process.fake_engine import FakeDecision
+from tests.unit.guard.test_reaction import rows
+
+NOW = (1_732_003_661_000_000_009, 5_000)
+NAMES = ("A", "B", "C")
+SCOPES = ("account", "strategy:X", "symbol:EURUSD")
+CALLS = (
+    "halt",
+    "react",
+    "pause",
+    "release",
+    "release_held",
+    "resume",
+    "resume_durable",
+    "resume_failed",
+    "persisted",
+    "flattened",
+    "exposed",
+    "tick",
+    "met",
+    "restore_halt",
+    "restore_scope",
+    "restore_resumed",
+)
+
+
+class Account:
+    """As much of a guarded account as its part of the record is made of."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.trading = TradingState(["snapshot"])
+
+    def rows(self) -> list[ScopeRow]:
+        """Return every scope with what is in force on it."""
+        return list(rows(self.trading).values())
+
+    def call(self, what: str, scope: str, number: int) -> None:
+        """Let something happen to the trading state."""
+        trading, halt_id = self.trading, f"H{number}"
+        standing = self.standing() or halt_id
+        halt = (halt_id, number, "daily_loss", "CODE", "x" * 300, False)
+        pause = (f"cause{number}", "guard", "CODE", number % 2 == 0, number)
+        action = ("halt", "pause", "release", "warn")[number]
+        decision = FakeDecision(3, self.id, "daily_loss", action, "X", scope)
+        good = (True, True, True)
+        calls: dict[str, Callable[[], object]] = {
+            "halt": lambda: trading.halt(NOW, scope, halt),
+            "react": lambda: trading.react(decision, NOW, "t", NOW),
+            "pause": lambda: trading.pause(scope, pause),
+            "release": lambda: trading.release(scope, f"cause{number}"),
+            "release_held": lambda: trading.release_held(scope),
+            "resume": lambda: trading.resume(standing, "o", "r", good, [], dry=False),
+            "resume_durable": lambda: trading.resume_durable(standing),
+            "resume_failed": lambda: trading.resume_failed(standing),
+            "persisted": lambda: trading.persisted(standing),
+            "flattened": lambda: trading.flattened(scope, standing, "FLAT_VERIFIED"),
+            "exposed": lambda: trading.exposed(NOW, scope),
+            "tick": lambda: trading.tick(NOW),
+            "met": lambda: trading.met("snapshot"),
+            "restore_halt": lambda: trading.restore_halt(NOW, scope, halt),
+            "restore_scope": lambda: trading.restore_scope(scope),
+            "restore_resumed": lambda: trading.restore_resumed(halt_id),
+        }
+        calls[what]()
+
+    def standing(self) -> str:
+        """Return the id of a halt in force, empty without one."""
+        return next((row.halt.id for row in self.rows() if row.halt is not None), "")
+
+
+def latcher(accounts: dict[str, Account]) -> Latcher:
+    storage = SimpleNamespace(head=(7, b"h" * 32))
+    held = cast("dict[str, GuardedAccount]", accounts)
+    return Latcher(held, cast("Storage", storage), run=1, boot="b", number=0)
+
+
+HAPPENINGS = st.tuples(
+    st.sampled_from(NAMES), st.sampled_from(CALLS), st.sampled_from(SCOPES), st.integers(0, 3)
+)
+
+
+@given(st.lists(HAPPENINGS, max_size=30))
+def test_a_record_that_is_kept_says_what_a_new_one_would(
+    happenings: list[tuple[str, str, str, int]],
+) -> None:
+    """P7, P8: a change that the record passed over would be lost with the process."""
+    accounts = {name: Account(name) for name in NAMES}
+    kept = latcher(accounts)
+    for number, (name, what, scope, value) in enumerate(happenings, 1):
+        accounts[name].call(what, scope, value)
+        found = kept.record(is_clean=False)
+        fresh = latcher(accounts).record(is_clean=False)
+        assert found.number == number
+        assert (found.halts, found.pauses) == (fresh.halts, fresh.pauses)
+        assert (found.resumed, found.scopes) == (fresh.resumed, fresh.scopes)
+
+
+def test_every_call_that_changes_the_record_counts() -> None:
+    """Each of them at least once where it does change it: the property above must meet them."""
+    account = Account("A")
+    kept = latcher({"A": account})
+    account.call("met", "account", 0)
+
+    def record() -> tuple[object, ...]:
+        found = kept.record(is_clean=False)
+        return found.halts, found.pauses, found.resumed, found.scopes
+
+    seen = [record()]
+    for what, scope, number in (
+        ("pause", "account", 0),
+        ("release", "account", 0),
+        ("pause", "account", 2),
+        ("release_held", "account", 0),
+        ("react", "account", 0),
+        ("resume", "account", 0),
+        ("resume_failed", "account", 0),
+        ("resume", "account", 0),
+        ("resume_durable", "account", 0),
+        ("restore_resumed", "account", 3),
+        ("halt", "symbol:EURUSD", 1),
+        ("restore_scope", "strategy:X", 0),
+        ("restore_halt", "account", 2),
+    ):
+        if what == "resume":
+            account.call("flattened", scope, 0)
+        account.call(what, scope, number)
+        seen.append(record())
+        if what != "resume_durable":
+            assert seen[-1] != seen[-2], what
