@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from edgeguard.demo.trader import Trader
 from edgeguard.messages import Tick, TickBatch
 from edgeguard.transport import make_context, publisher
 from tests.e2e.rig import PAPER, PATIENCE_S, Running, end_what_stays
+from tests.ports import free_ports
 from tests.unit.notify.services import Reply, Service, service
 
 ROOT = Path(__file__).parents[2]
@@ -154,7 +154,7 @@ class Environment:
         state_dir = self.folder / "state"
         self.paths = Paths(PathNames(state_dir=str(state_dir))).create()
         self.feed_endpoint = f"ipc://{self.paths.run_dir}/market.ipc"
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.config.write_text(self._text(name, others, phone), encoding="utf-8")
         self.processes: list[subprocess.Popen[str]] = []
         self._traders: list[Trader] = []
@@ -264,13 +264,6 @@ class Environment:
             process.wait(PATIENCE_S)
         end_what_stays(self.paths.state_dir)
         shutil.rmtree(self.paths.run_dir, ignore_errors=True)
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.runbook_rig import free_port, patient
+from tests.e2e.runbook_rig import patient
+from tests.ports import free_ports
 from tests.unit.api.rig import HALT, Site, site
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def shutdown(folder: Path, port: int, *headers: str) -> tuple[int, str]:
 def test_the_runbooks_curl_through_nginx_and_tls(tmp_path: Path) -> None:
     """Halts by the name of the runbook; Host, Origin and rights are judged behind the proxy."""
     with site() as here:
-        port = free_port()
+        (port,) = free_ports(1)
         with proxy(tmp_path, port, here.port):
             patient(lambda: curl(tmp_path, port, "/health")[0], "an answer through the proxy")
             through(tmp_path, port, here)

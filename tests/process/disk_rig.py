@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.guard_rig import CLOCK, DEADLINE_S, World, until
+from tests.process.guard_rig import CLOCK, World, until
 
 STRACE = shutil.which("strace")
 NEEDS_STRACE = pytest.mark.skipif(
@@ -18,6 +18,8 @@ NEEDS_STRACE = pytest.mark.skipif(
 )
 BOTH, LATCH, JOURNAL = "both", "latch", "journal"
 WRITES = "pwrite64,fdatasync,fsync"
+TRACER_S = 10.0
+"""How long a tracer that was told to end may take to let go."""
 
 
 def files_of(world: World, target: str) -> list[Path]:
@@ -53,7 +55,7 @@ def failing(
         finally:
             tracer.terminate()
             try:
-                tracer.communicate(timeout=DEADLINE_S)
+                tracer.communicate(timeout=TRACER_S)
             except subprocess.TimeoutExpired:
                 # It now and then waits for ever for a thread of a process that was killed under it.
                 tracer.kill()
@@ -71,10 +73,15 @@ def _is_traced(pid: int) -> bool:
 class Halted:
     """What a halt came to: its stages in order, and when each was heard, ms after the command."""
 
-    def __init__(self, world: World, timeout_s: float) -> None:
+    def __init__(self, world: World, timeout_s: float, *awaited: str) -> None:
+        """Halt and listen for so long, or with awaited stages until they have been heard."""
         begun_ns = CLOCK.boot_ns()
         self.stages: dict[str, float] = {}
         self.text = ""
         for reply in world.replies("halt", timeout=str(timeout_s)):
             self.stages.setdefault(reply.stage, (CLOCK.boot_ns() - begun_ns) / 1e6)
             self.text = reply.text
+            if awaited and self.stages.keys() >= set(awaited):
+                self.text = world.last_word_on_halt()
+                return
+        assert not awaited, f"a halt must come to {awaited}, came to {list(self.stages)}"

@@ -48,8 +48,11 @@ from edgeguard.messages import (
 from edgeguard.transport import Client, Socket, make_context, publisher, subscriber
 
 CLOCK = SystemClock()
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 """Far above anything that these tests wait for: reaching it is a failure, never a result."""
+LEASE_LONG_MS = 60_000
+LISTEN_S = 0.2
+"""How long an answer is listened to before the guard's own life is looked at."""
 RUNNER = """
 import sys, msgspec
 from pathlib import Path
@@ -78,8 +81,13 @@ def make_config(
     feed: bool = False,
     snapshot_age_max_ms: int = 5000,
     connection_lost_s: str = "60",
+    lease_ms: int = 1000,
 ) -> Config:
-    """Return a configuration for the accounts `names`."""
+    """Return a configuration for the accounts `names`.
+
+    With a lease of `LEASE_LONG_MS` no stall of the machine makes a gate stale or a guard AWAY: for
+    claims about everything that a gate says in some time.
+    """
     accounts = tuple(
         AccountConfig(
             id=name,
@@ -94,7 +102,9 @@ def make_config(
         for index, name in enumerate(names or ("A",))
     )
     return Config(
-        guard=GuardConfig(state_dir=str(state_dir), snapshot_age_max_ms=snapshot_age_max_ms),
+        guard=GuardConfig(
+            state_dir=str(state_dir), snapshot_age_max_ms=snapshot_age_max_ms, lease_ms=lease_ms
+        ),
         account=accounts,
         symbol=(SymbolConfig(name="EURUSD", digits=5),),
         feed=(FeedConfig(name="main"),) if feed else (),
@@ -123,9 +133,16 @@ class FakeBroker:
         self._epoch = CLOCK.wall_ns()
         self._seq = 0
         self._last = 0
+        self._turns = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def fall_silent(self) -> None:
+        """Publish no snapshot any more; the last one has been sent when this returns."""
+        self.answers_reads = False
+        turns = self._turns
+        until(lambda: self._turns > turns + 1)
 
     def close(self) -> None:
         self._stop.set()
@@ -134,6 +151,7 @@ class FakeBroker:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._turns += 1
             if self._router.poll(20):
                 identity, payload = self._router.recv_multipart()
                 command = decode(payload)
@@ -335,14 +353,49 @@ class World:
     def replies(
         self, verb: str, *, operator: str = "tester", reason: str = "test", **args: str
     ) -> Generator[Reply]:
-        """Yield the stages of a command's answer as they come."""
+        """Yield the stages of a command's answer as they come, until the last or a dead guard's."""
+        end_ns = CLOCK.boot_ns() + int(DEADLINE_S * NS_PER_S)
         with Client(self.paths.control) as client:
             sent = client.command(verb, operator=operator, reason=reason, **args)
-            yield from client.replies(sent, DEADLINE_S)
+            while CLOCK.boot_ns() < end_ns:
+                # Before listening, so that what it said before its end is heard.
+                has_ended = self.guard.has_ended()
+                for reply in client.replies(sent, LISTEN_S):
+                    yield reply
+                    if reply.final:
+                        return
+                if has_ended:
+                    return
+
+    def stages_of_halt(self, *awaited: str) -> list[str]:
+        """Halt, and return the stages of the answer until the awaited ones have been heard."""
+        heard: list[str] = []
+        for reply in self.replies("halt", timeout="3600"):
+            heard.append(reply.stage)
+            if set(awaited) <= set(heard):
+                return heard
+        raise AssertionError(f"a halt must come to {awaited}, came to {heard}")
+
+    def last_word_on_halt(self) -> str:
+        """Return what the guard says of the halt in force, to a second one that waits for nothing.
+
+        The end of an answer that has a time to wait depends on what the machine did in that time.
+        """
+        return self.command("halt", timeout="0")[-1].text
 
     def resume(self, halt_id: str) -> str:
         """Return the last words of the answer to a resume."""
         return self.command("resume", halt_id=halt_id)[-1].text
+
+    def lift(self, halt_id: str) -> None:
+        """Resume, as soon as nothing speaks against it: after a stall no snapshot is fresh."""
+        words: list[str] = []
+
+        def is_resumed() -> bool:
+            words.append(self.resume(halt_id))
+            return words[-1] == "resumed"
+
+        until(is_resumed, lambda: words[-1])
 
     def status(self) -> dict[str, Any]:
         """Return the status document."""

@@ -46,11 +46,14 @@ def test_halt_on_a_failing_disk(tmp_path: Path, target: str, fault: str, when: s
     """P5, P6, H6: stopped before the disk is asked; durable where one copy took it, else not."""
     with running(make_config(tmp_path)) as world:
         with failing(pid_of(world), f"error={fault}:when={when}", files_of(world, target)):
-            halted = Halted(world, 1.5)
+            told = {BOTH: {"1+": ["not_durable"]}}.get(
+                target, {"1": ["durable"], "1+": ["durable"]}
+            )
+            halted = Halted(world, 3600, "flat", *told.get(when, []))
             assert not world.gate.check()
             # The copy that did not fail has the halt; with none left nobody says durable.
             if target != BOTH:
-                assert "durable" in halted.stages
+                assert halted.text == "HALTED, DURABLE, FLAT"
             elif when == "1+":
                 assert "durable" not in halted.stages
                 assert halted.text == "HALTED, NOT DURABLE, FLAT"
@@ -65,7 +68,7 @@ def test_halt_on_a_failing_disk(tmp_path: Path, target: str, fault: str, when: s
         until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
         until(lambda: world.status()["guard"]["storage"]["latch_row"] > 0)
         assert is_trusted(world)
-        assert world.resume(world.halt_id()) == "resumed"
+        world.lift(world.halt_id())
         world.until_open()
 
 
@@ -75,7 +78,7 @@ def test_halt_on_a_hanging_disk(tmp_path: Path) -> None:
     with running(make_config(tmp_path)) as world:
         calls, files = "fdatasync,fsync", files_of(world, BOTH)
         with failing(pid_of(world), "delay_enter=3000000:when=1", files, calls=calls):
-            halted = Halted(world, 8.0)
+            halted = Halted(world, 3600, "durable", "flat")
         order = list(halted.stages)
         assert order[:2] == ["accepted", "stopped"]
         assert order.index("not_durable") < order.index("durable")
@@ -151,7 +154,7 @@ def test_death_at_every_write_of_a_halt(tmp_path: Path, target: str, calls: str)
             assert world.is_halted() or not halted.stages
             if world.is_halted():
                 until(lambda: world.status()["flatten"] == "FLAT_VERIFIED")
-                until(lambda: world.resume(world.halt_id()) == "resumed")
+                world.lift(world.halt_id())
     finally:
         world.close()
     assert deaths
@@ -181,7 +184,7 @@ def test_full_disk_takes_a_halt_all_the_same(small_disk: Path) -> None:
                 pass
         # Rows until the journal has no room left: its log was given a few pages before.
         until(lambda: world.command("maintenance", seconds="1") and not is_trusted(world))
-        halted = Halted(world, 2.0)
+        halted = Halted(world, 3600, "durable", "flat")
         assert halted.text == "HALTED, DURABLE, FLAT"
         assert "storage" in world.resume(world.halt_id())
         filler.unlink()
@@ -223,7 +226,7 @@ def test_of_guards_that_start_together_one_runs(tmp_path: Path) -> None:
         until(lambda: sum(guard.has_ended() for guard in guards) == len(guards) - 1)
         codes = [guard.wait() for guard in guards if guard.has_ended()]
         assert codes == [InUseError.exit_code] * (len(guards) - 1)
-        assert world.gate.check()
+        world.until_open()
     finally:
         for guard in others:
             guard.close()
@@ -243,4 +246,4 @@ def test_guards_of_two_directories_do_not_share_a_run_directory(tmp_path: Path) 
         second.start()
         assert second.wait() == InUseError.exit_code
         assert "another runs on it already" in second.stderr
-        assert world.gate.check()
+        world.until_open()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeguard.gate import Permit
-from tests.process.guard_rig import CLOCK, make_config, running, until
+from tests.process.guard_rig import CLOCK, DEADLINE_S, make_config, running, until
 
 
 def test_no_descriptors_left_halts_nothing_open(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_watchdog_is_fed_by_earned_beats_alone(
     address = tmp_path / "notify"
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(str(address))
-    manager.settimeout(10.0)
+    manager.settimeout(DEADLINE_S)
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
     with running(make_config(tmp_path / "state")) as world:
         words = [manager.recv(100)]

@@ -11,7 +11,7 @@ import pytest
 
 from edgeguard.gate import Permit
 from edgeguard.reporter import Reporter
-from tests.process.guard_rig import CLOCK, World, make_config, running, until
+from tests.process.guard_rig import CLOCK, DEADLINE_S, World, make_config, running, until
 
 FLOOD_NS = 3_000_000_000
 QUEUE_MAX = 200
@@ -29,7 +29,7 @@ class Flood:
             for number in range(threads)
         ]
         for reporter in self._reporters:
-            assert reporter.wait_ready(10.0)
+            assert reporter.wait_ready(DEADLINE_S)
         self._threads = [
             threading.Thread(target=self._run, args=(reporter,), daemon=True)
             for reporter in self._reporters
@@ -80,7 +80,7 @@ def deal(reporter: Reporter, number: int) -> bool:
 def test_flood_of_quotes_loses_nothing_else(tmp_path: Path) -> None:
     """P11, I5: under more quotes than the guard takes: all fills, errors and snapshots, no halt."""
     with running(make_config(tmp_path)) as world, Reporter(world.paths.run_dir, "A") as engine:
-        assert engine.wait_ready(10.0)
+        assert engine.wait_ready(DEADLINE_S)
         before = world.status()["guard"]["frames"]
         end_ns = CLOCK.boot_ns() + FLOOD_NS
         sent = 0
@@ -108,7 +108,7 @@ def test_what_overload_does_lose_is_a_marked_hole(tmp_path: Path) -> None:
     """P11, P9, I3: errors that found no room at a stopped guard are a hole, until a read."""
     with running(make_config(tmp_path)) as world:
         with Reporter(world.paths.run_dir, "A", queue_max=10) as engine:
-            assert engine.wait_ready(10.0)
+            assert engine.wait_ready(DEADLINE_S)
             assert engine.error("timeout")
             until(lambda: seen(world)["error"] == 1)
             assert world.guard.process is not None

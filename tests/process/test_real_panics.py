@@ -150,10 +150,10 @@ def test_real_panic_of_a_start_opens_nothing_and_forgets_no_halt(
 
         until(has_learned)
         first = halt_all(world)
-        assert world.resume(first) == "resumed"
+        world.lift(first)
         scoped = re.search(rb'"id":"(H[^"]+)"', world.command("halt", scope="strategy:X")[-1].body)
         assert scoped is not None
-        assert world.resume(scoped[1].decode()) == "resumed"
+        world.lift(scoped[1].decode())
         second = halt_all(world)
         world.guard.kill(signal.SIGTERM)
         for call in STARTING:

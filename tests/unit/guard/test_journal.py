@@ -16,7 +16,7 @@ from edgeguard.errors import StorageError
 from edgeguard.journal import Journal, Ticket, export, tail, verify
 from edgeguard.journal.database import MIGRATIONS, Database
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 def settled(start: Callable[[Callable[[Ticket], None]], Ticket]) -> Ticket:
