@@ -131,10 +131,9 @@ impl Engine {
         let notice = self.begin_batch(arrival, batch);
         if notice != Some(Flags::IGNORED) {
             let only = target.or_else(|| (self.accounts.len() == 1).then_some(0));
-            let rows = core::slice::from_ref(&row);
             let is_plain = only
                 .and_then(|only| self.accounts.get_mut(only))
-                .is_some_and(|one| one.run_plain(rows, slot, now.boot_ns) == 1);
+                .is_some_and(|one| one.run_one(row, slot, now.boot_ns));
             let is_valid = is_plain || {
                 let quote = Quoted {
                     row: &row,
@@ -143,6 +142,7 @@ impl Engine {
                 };
                 self.run_row(&quote, target, now, origin)
             };
+            let rows = core::slice::from_ref(&row);
             self.end_batch(place, rows, usize::from(is_valid), now);
         }
         let mut flags = self.flags();

@@ -28,6 +28,16 @@ impl Tick {
     pub const fn new(monotonic: (i64, i64), wall: (i64, i64)) -> Self {
         Self { monotonic, wall }
     }
+
+    /// Returns whether the other is the same, as the derived equality does in twice the instructions.
+    #[inline]
+    pub(super) const fn is(&self, other: &Self) -> bool {
+        (self.monotonic.0 ^ other.monotonic.0)
+            | (self.monotonic.1 ^ other.monotonic.1)
+            | (self.wall.0 ^ other.wall.0)
+            | (self.wall.1 ^ other.wall.1)
+            == 0
+    }
 }
 
 /// What a reader of a page asks of time. A function that returns `CLOCK_BOOTTIME` is one, without ticks.
