@@ -363,8 +363,9 @@ impl PyTradingState {
 
     /// How many calls may have changed the state: while it stays, nothing that the others tell does.
     #[pyo3(name = "changes")]
-    const fn py_changes(&self) -> u64 {
-        self.changes
+    fn py_changes(&mut self) -> PyResult<u64> {
+        let changes = self.changes;
+        self.inner.run("TradingState.changes", |_| changes)
     }
 
     #[pyo3(name = "state")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -103,7 +104,7 @@ class Storage:
         self._latch: LatchThread | None = None
         self._on_copy: OnCopy = lambda _copy, _number, _error: None
         self._clock = clock
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
         self.on_waiting: Callable[[], None] = self.hand_over
         """Called when a row begins to wait: to have `hand_over` called before long."""
         file_record = self._open_latch(paths, faults)
@@ -177,8 +178,11 @@ class Storage:
             self._latch = LatchThread(self._latch_file, told)
 
     def write_latch(self, record: LatchRecord) -> None:
-        """Start writing both copies; `on_copy` hears of each."""
+        """Start writing both copies; `on_copy` hears of each. Rows that wait go along."""
+        self._write_copies(record)
         self.hand_over()
+
+    def _write_copies(self, record: LatchRecord) -> None:
         if self._latch is not None:
             self._latch.put(record)
         else:
@@ -225,12 +229,12 @@ class Storage:
         return len(self._waiting)
 
     def hand_over(self) -> None:
-        """Queue the rows that wait."""
-        waiting, self._waiting = self._waiting, []
-        if self.journal is None:
-            return
-        for kind, make_body, account, (t_ns, boot_ns) in waiting:
-            self.journal.append(kind, make_body(), account=account, t_ns=t_ns, boot_ns=boot_ns)
+        """Queue the rows that wait; one whose body cannot be made is lost alone."""
+        while self._waiting:
+            kind, make_body, account, (t_ns, boot_ns) = self._waiting.popleft()
+            if self.journal is not None:
+                body = make_body()
+                self.journal.append(kind, body, account=account, t_ns=t_ns, boot_ns=boot_ns)
 
     def save_references(self, data: bytes) -> None:
         """Queue the engine's references."""
@@ -244,10 +248,14 @@ class Storage:
 
     def close(self) -> bool:
         """Write what is queued and close; return whether all of it is on disk."""
-        self.hand_over()
+        is_handed_over = True
+        try:
+            self.hand_over()
+        except BaseException:  # noqa: BLE001  # the copies of the latch are still to be closed
+            is_handed_over = False
         is_latch_done = self._latch is None or self._latch.close(CLOSE_S)
         is_journal_done = self.journal is None or self.journal.close(CLOSE_S)
-        return is_latch_done and is_journal_done and self.is_trusted
+        return is_handed_over and is_latch_done and is_journal_done and self.is_trusted
 
     def _open_latch(self, paths: Paths, faults: list[str]) -> LatchRecord | None:
         try:

@@ -34,6 +34,7 @@ from edgeguard.guard.lifting import Lifting
 from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.process import run_guard
 from edgeguard.guard.status import Status
+from edgeguard.guard.storage import Storage
 from edgeguard.guard.watch import ManualWatch
 from edgeguard.journal.writer import Journal
 from edgeguard.transport.doorman import Doorman
@@ -49,7 +50,7 @@ ENGINE = set(
 )
 TRADING = set(
     "met halt pause release persisted flattened exposed tick resume is_resuming resume_durable"
-    " state word waiting resumed scopes react event shown".split()
+    " state word waiting resumed scopes react event shown changes".split()
 )
 PAGE = set("set_state set_scope push_resumed beat manual clear_manual is_whole".split())
 CALLBACKS: list[tuple[type, str]] = [
@@ -70,6 +71,8 @@ CALLBACKS: list[tuple[type, str]] = [
     (ManualWatch, "look_at_file"),
     (ManualWatch, "look_at_words"),
     (Actuators, "run"),
+    (Actuators, "_settle"),
+    (Storage, "hand_over"),
     (Latcher, "settle"),
     (Latcher, "persist"),
     (Lifting, "_on_written"),

@@ -22,6 +22,7 @@ from edgeguard.guard.parts import Parts
 from edgeguard.guard.storage import WAITING_MAX, Storage
 from edgeguard.guard.trading import TradingState
 from edgeguard.journal import export
+from edgeguard.latch import LatchFile
 from edgeguard.messages import HaltEvent, StateBeat
 from edgeguard.transport import Socket
 from tests.process.fake_engine import FakeDecision
@@ -58,6 +59,7 @@ class Desk:
         self.actuators = Actuators(cast("Parts", parts), cast("Socket", publisher))
         self.actuators.later = self.due.append
         self.actuators.on_told = lambda _account, changes: self.changes.append(changes)
+        self.latcher = latcher
         self.storage.start(_ignore)
 
     def _send(self, data: bytes, _flags: int) -> None:
@@ -87,6 +89,11 @@ class Desk:
         return [
             (row["kind"], row["body"][5 if row["kind"] == "state" else "action"]) for row in rows
         ]
+
+
+def broken() -> object:
+    """Fail to make a row's body."""
+    raise RuntimeError("no body")
 
 
 def note(number: int) -> dict[str, str]:
@@ -190,3 +197,21 @@ def test_a_new_halt_has_an_id_of_its_own(desk: Desk) -> None:
     assert halt is not None
     assert halt.id.endswith(tail)
     assert desk.account.tail != tail
+
+
+def test_a_row_that_cannot_be_made_takes_nothing_along(desk: Desk) -> None:
+    """P5: the latch is on its way before any row, and the rows behind the bad one stay."""
+    for number in range(3):
+        body = broken if number == 1 else partial(note, number)
+        desk.storage.append_soon("note", body, account="A", now=SENT_AT)
+    record = desk.latcher.record(is_clean=False)
+    with pytest.raises(RuntimeError):
+        desk.storage.write_latch(record)
+    assert desk.rows() == [("note", "0"), ("note", "2")]
+    assert LatchFile(desk.paths.latch).read() == record
+
+
+def test_an_end_closes_although_a_row_cannot_be_made(desk: Desk) -> None:
+    desk.storage.append_soon("note", broken, account="A", now=SENT_AT)
+    assert not desk.storage.close()
+    assert [*export(desk.paths.journal)] == []
