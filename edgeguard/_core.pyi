@@ -160,8 +160,12 @@ class Engine:
             InputError: the replay reached a line that cannot be read.
             ConfigError: the replay reached a tick of a symbol whose digits nothing tells.
         """
-    def status(self) -> bytes:
+    def status(self, account: str | None = None) -> bytes:
         """Return the status as JSON.
+
+        Args:
+            account: the id of the one account that ``accounts`` is to hold; an id that no account
+                has leaves it empty. All accounts if not given.
 
         Keys: ``accounts`` (``id equity_marked equity_reported equity_used balance trusted diverges
             day peak no_stop_loss positions limits states sources symbols unknown_symbol_ticks``),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +17,13 @@ DIRTY_ABOVE: Final = 0.05
 class CpuMeter:
     """Measures the share of one core that processes other than ours used.
 
-    Ours are this process, its children that have ended, and the live ones that are named. Whoever
-    started this process (make, a shell) only waits for it, and is somebody else if it does not.
+    Ours are this process and whatever it has started, directly or not: those that live, and those
+    that have ended and were waited for. Whoever started this process (make, a shell) only waits for
+    it, and is somebody else if it does not.
     """
 
-    def __init__(self, pids: Iterable[int] = ()) -> None:
+    def __init__(self) -> None:
         """Start measuring."""
-        self._pids = tuple(pids)
         self._begun = time.perf_counter()
         self._sampled, self._idle = _stat_seconds()
         self._own = self._own_seconds()
@@ -49,7 +48,7 @@ class CpuMeter:
     def _own_seconds(self) -> float:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         here = time.process_time() + ended.ru_utime + ended.ru_stime
-        return here + sum(process_seconds(pid) for pid in self._pids)
+        return here + sum(process_seconds(pid) for pid in descendants(os.getpid()))
 
 
 def _stat_seconds() -> tuple[float, float]:
@@ -64,7 +63,7 @@ def process_seconds(pid: int) -> float:
     """Return the processor time of a live process, 0 once it is gone.
 
     Its threads tell theirs in nanoseconds; the process's own sum is in ticks of 10 ms, but has
-    also what ended threads used.
+    also what ended threads used. With it counts what its own children used that it waited for.
     """
     place = Path(f"/proc/{pid}")
     try:
@@ -72,4 +71,23 @@ def process_seconds(pid: int) -> float:
         threads = [int(one.read_text().split()[0]) for one in place.glob("task/*/schedstat")]
     except OSError:
         return 0.0
-    return max((int(fields[11]) + int(fields[12])) / _TICKS, sum(threads) / 1e9)
+    used, of_children = (sum(map(int, fields[at : at + 2])) / _TICKS for at in (11, 13))
+    return max(used, sum(threads) / 1e9) + of_children
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the live processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(place.name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.append(child)
+            waiting.append(child)
+    return found

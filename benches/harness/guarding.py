@@ -100,15 +100,8 @@ class Guarded:
     config: Path
     paths: Paths
     pid: int
-    broker_pid: int
-    """The stand-in that reads for the accounts."""
     env: dict[str, str]
     """What a native pinger needs to know of keys."""
-
-    @property
-    def pids(self) -> list[int]:
-        """Return our own processes that a run's meter must not take for somebody else's."""
-        return [self.pid, self.broker_pid]
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -232,9 +225,9 @@ def guard(place: Path, shape: Shape) -> Generator[Guarded]:
                 process.running(command, core=process.PINGER, log=place / "broker.log")
             )
         broker = process.python("-m", "benches.harness.broker", config, shape.paper)
-        stand_in = stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
+        stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
         env = key_env(loaded, paths.feeds_bind)
-        guarded = Guarded(config, paths, child.pid, stand_in.pid, env)
+        guarded = Guarded(config, paths, child.pid, env)
         process.await_true("the guard's opening", lambda: is_open(paths, shape))
         yield guarded
 

@@ -43,7 +43,7 @@ def trips(bench: Bench) -> Iterator[Figure]:
         guarding.guard(bench.fresh("t"), guarding.Shape(accounts=accounts)) as guarded,
         _wired(guarded) as (feed, halts),
     ):
-        meter = cpu.CpuMeter(guarded.pids)
+        meter = cpu.CpuMeter()
         for name in guarding.account_names(accounts):
             page = Gate(guarded.paths.run_dir, name)
             remote = Gate(guarded.paths.gate_router, name)

@@ -195,7 +195,7 @@ def flushes(bench: Bench) -> Figure:
             time.sleep(1)
             offset = time.clock_gettime(time.CLOCK_REALTIME) - time.perf_counter()
             lost: list[int] = []
-            wire.ping(place, guarded.ends, messages, guarded.pids, lost)
+            wire.ping(place, guarded.ends, messages, lost)
             time.sleep(0.5)
     windows = [
         (one.sent / 1e9 + offset, one.received / 1e9 + offset)

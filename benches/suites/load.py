@@ -61,14 +61,14 @@ def under_load(bench: Bench) -> Iterator[Figure]:
     def loaded() -> tuple[list[float], float]:
         with _under_load(bench, lasting_ns) as load:
             before = load.counts()
-            measured = wire.ping(load.place, load.guarded.ends, messages, load.pids, lost)
+            measured = wire.ping(load.place, load.guarded.ends, messages, lost)
             done.append((measured[0], _a_second(before, load.counts())))
         return measured
 
     def idle() -> tuple[list[float], float]:
         place = bench.fresh("l")
         with guarding.guard(place, guarding.Shape(accounts=ACCOUNTS)) as guarded:
-            return wire.ping(place, guarded.ends, messages, guarded.pids, lost)
+            return wire.ping(place, guarded.ends, messages, lost)
 
     found = pairs.run_pairs(loaded, idle, bench.pairs)
     busy, free = sorted(found.pooled()), sorted(found.pooled_floor())
@@ -119,7 +119,6 @@ class _Load:
 
     place: Path
     guarded: guarding.Guarded
-    pids: list[int]
 
     def counts(self) -> Counts:
         """Return what each part of the load has done so far, and when that was."""
@@ -150,23 +149,25 @@ def _under_load(bench: Bench, lasting_ns: int) -> Generator[_Load]:
         ends = (*guarded.ends, place / "load", place / "ignored", "100")
         publisher = [native.build("wire"), native.libzmq(), "ping", *ends]
 
-        def start(command: process.Arguments, ready: str = "") -> int:
+        def start(command: process.Arguments, ready: str = "") -> None:
             command = process.yielding(command)
             log = None if ready else place / "load.log"
             running = process.running(command, core=process.PINGER, ready=ready, log=log)
-            return stack.enter_context(running).pid
+            stack.enter_context(running)
 
-        pids = [start(sink, "ready"), start(ops), start(client, "ready")]
+        start(sink, "ready")
+        start(ops)
+        start(client, "ready")
         # Loaded only once everybody is there: ops tells what happens from its start on.
         api = load_config(guarded.config)[0].api.port
         process.await_true("ops", lambda: guarding.is_listening(api))
-        pids.append(start(publisher))
+        start(publisher)
         told = place / "notified"
         # A storm that does not come is not waited for: the row says so.
         with contextlib.suppress(process.ChildError):
             process.await_true("a notification", lambda: told.stat().st_size > 0, STORM_S)
         _flatten(guarded)
-        yield _Load(place, guarded, [*guarded.pids, *pids])
+        yield _Load(place, guarded)
 
 
 def _flatten(guarded: guarding.Guarded) -> None:

@@ -75,7 +75,7 @@ def _watched(bench: Bench, count: int, write: Write) -> tuple[list[float], float
     path, writer = open_page(place)
     command = [native.build("floors"), "watch", path, str(count), place / "seen"]
     with process.running(command, core=process.SUBJECT, ready="ready") as child:
-        meter = cpu.CpuMeter([child.pid])
+        meter = cpu.CpuMeter()
         written = write(place, writer, count)
         child.wait(process.END_S)
         others = meter.others()

@@ -63,7 +63,7 @@ def flood(bench: Bench, rate: int, batch: int, seconds: int) -> Lag:
     floor = _echo(bench, place / "records")
     with guarding.guard(place, guarding.Shape()) as guarded:
         before = guarded.frames()
-        meter = cpu.CpuMeter(guarded.pids)
+        meter = cpu.CpuMeter()
         used = cpu.process_seconds(guarded.pid)
         with events.collected(guarded.ends[1]) as payloads:
             answers = _send(place / "records", guarded.ends)

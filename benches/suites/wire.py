@@ -67,7 +67,7 @@ def at_rate(bench: Bench, a_second: int, count: int) -> Figure:
     floor, dirt_floor = echo(bench, "ipc", messages, lost)
     place = bench.fresh("q")
     with guarding.guard(place, guarding.Shape()) as guarded:
-        ours, dirt = ping(place, guarded.ends, messages, guarded.pids, lost)
+        ours, dirt = ping(place, guarded.ends, messages, lost)
     ours.sort()
     floor.sort()
     return Figure(
@@ -96,7 +96,7 @@ def compare(
     def candidate() -> tuple[list[float], float]:
         place = bench.fresh("g")
         with guarding.guard(place, shape) as guarded:
-            return ping(place, guarded.ends, messages, guarded.pids, lost, guarded.env)
+            return ping(place, guarded.ends, messages, lost, guarded.env)
 
     def floor() -> tuple[list[float], float]:
         return echo(bench, transport, messages, lost)
@@ -117,8 +117,8 @@ def echo(
     # It answers whatever it hears, so it hears only what asks for an answer.
     plain = [one._replace(match=ECHO_TOPIC, says=b"") for one in messages if one.match]
     env, ours = echo_keys() if transport == CURVE else ({}, {})
-    with process.running(arguments, core=process.SUBJECT, ready="ready", env=env) as child:
-        return ping(place, ends, plain, [child.pid], lost, ours)
+    with process.running(arguments, core=process.SUBJECT, ready="ready", env=env):
+        return ping(place, ends, plain, lost, ours)
 
 
 def echo_keys() -> tuple[dict[str, str], dict[str, str]]:
@@ -130,18 +130,17 @@ def echo_keys() -> tuple[dict[str, str], dict[str, str]]:
     )
 
 
-def ping(  # noqa: PLR0913, PLR0917  # what is sent where, and what comes of it
+def ping(
     place: Path,
     ends: tuple[str, str],
     messages: list[records.Record],
-    pids: list[int],
     lost: list[int],
     env: dict[str, str] | None = None,
 ) -> tuple[list[float], float]:
     """Send the records from the pinger's core; return latencies in us and who else was busy."""
     out = place / "answers"
     records.write(place / "records", messages)
-    meter = cpu.CpuMeter(pids)
+    meter = cpu.CpuMeter()
     arguments = ["ping", *ends, place / "records", out, str(WARMUP_MS)]
     process.run([native.build("wire"), native.libzmq(), *arguments], core=process.PINGER, env=env)
     others = meter.others()

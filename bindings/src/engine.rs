@@ -200,9 +200,9 @@ impl PyEngine {
         })
     }
 
-    #[pyo3(name = "status")]
-    fn py_status(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        let json = self.run(py, "Engine.status", |engine| Ok(engine.status()))?;
+    #[pyo3(name = "status", signature = (account=None))]
+    fn py_status(&mut self, py: Python<'_>, account: Option<&str>) -> PyResult<Py<PyBytes>> {
+        let json = self.run(py, "Engine.status", |engine| Ok(engine.status_of(account)))?;
         Ok(PyBytes::new(py, &json).unbind())
     }
 

@@ -21,11 +21,17 @@ const NS_PER_MS: i64 = 1_000_000;
 impl Engine {
     /// Returns the status document.
     pub fn status(&mut self) -> Vec<u8> {
+        self.status_of(None)
+    }
+
+    /// Returns the status document with all accounts, or with the one of this id alone: none where nobody bears it.
+    pub fn status_of(&mut self, only: Option<&str>) -> Vec<u8> {
         let now = self.now;
         let names = &self.names;
         let accounts: Vec<Value> = self
             .accounts
             .iter_mut()
+            .filter(|account| only.is_none_or(|id| account.config.id == id))
             .map(|account| account_status(account, names, now))
             .collect();
         let counters = self.counters;

@@ -8,7 +8,6 @@ every pause would take the core and the caches from the tick that comes next.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from edgeguard.codec.native import decode, encode
 from edgeguard.guard.accounts import Action, GuardedAccount, Now, new_tail
 from edgeguard.guard.engine_port import Decision
 from edgeguard.guard.parts import Parts
+from edgeguard.guard.rounds import let_others_run
 from edgeguard.guard.why import gate_why
 from edgeguard.transport import Socket
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from edgeguard.messages import StateBeat
 
 ALARMS_KEPT: Final = 64
-_GIVE_WAY: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
-"""Lets libzmq's thread run where it shares a core with the loop. It was woken by the send, but a
-loop that goes on with its turn keeps the core from it until it sleeps: 70 to 100 us later."""
 _DONTWAIT: Final = int(zmq.DONTWAIT)
 _MORE: Final = int(zmq.DONTWAIT | zmq.SNDMORE)
 Told = tuple[str, int, bytes]
@@ -68,7 +65,7 @@ class Actuators:
         if payload is not None:
             self._publisher.send(account.halt_topic, _MORE)
             self._publisher.send(payload, _DONTWAIT)
-            _GIVE_WAY()
+            let_others_run()
             account.event_seq += 1
             told.append((decision.action, now[0], payload))
         is_urgent = self._do(account, rest, told)
@@ -114,7 +111,7 @@ class Actuators:
                 payload = account.event(t_ns, scope, (first, second, third))
                 self._send(account.halt_topic, payload)
                 told.append((first, t_ns, payload))
-                _GIVE_WAY()
+                let_others_run()
             elif kind == "persist":
                 self._parts.latcher.persist()
                 is_urgent = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -62,7 +63,7 @@ class Control:
         parts: Parts,
         actuators: Actuators,
         lifting: Lifting,
-        status: Callable[[], bytes],
+        status: Callable[[Callable[[bytes], None]], None],
         *,
         refusals: Refusals,
     ) -> None:
@@ -149,7 +150,7 @@ class Control:
     def _dispatch(self, command: Command, answer: Answer) -> None:
         lifting = self._lifting
         verbs: dict[str, Callable[[Command, Answer], None]] = {
-            "status": lambda _, to: to.end("done", "", self._status()),
+            "status": lambda _, to: self._status(partial(to.end, "done", "")),
             "halt": self._halt,
             "pause": self._pause,
             "resume": lifting.resume,

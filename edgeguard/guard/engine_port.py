@@ -113,8 +113,8 @@ class EnginePort(Protocol):
         """Return the decisions that wait, oldest first."""
         ...
 
-    def status(self) -> bytes:
-        """Return the engine's part of the status document."""
+    def status(self, account: str | None = None) -> bytes:
+        """Return the engine's part of the status document, with one account alone if given."""
         ...
 
     def resume(self, account: str, t_ns: int, boot_ns: int) -> int:

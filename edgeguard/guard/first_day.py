@@ -129,7 +129,7 @@ class FirstDay:
         return ""
 
     def _day(self, account: GuardedAccount) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self._parts.engine.status())
+        document: dict[str, Any] = json.loads(self._parts.engine.status(account.id))
         return next(row["day"] for row in document["accounts"] if row["id"] == account.id)
 
 

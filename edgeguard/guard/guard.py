@@ -141,10 +141,10 @@ class Guard:
         self._first_day = FirstDay(parts, self._pipeline)
         lifting = self._lifting = Lifting(parts, self._pipeline, self._actuators, self._watch)
         refusals = Refusals(parts.storage, parts.clock, self._doorman)
-        status = Status(parts, self._pipeline, self._actuators, self.heart)
+        status = self._status = Status(parts, self._pipeline, self._actuators, self.heart)
         status.refused = refusals.counts
         self._control = Control(
-            control, parts, self._actuators, lifting, status.document, refusals=refusals
+            control, parts, self._actuators, lifting, status.ask, refusals=refusals
         )
         self._watch.halt = self._control.halt
         self._pace()
@@ -154,7 +154,12 @@ class Guard:
         loop = self._loop
         self._parts.latcher.on_durable = self._on_durable
         self._actuators.later = lambda work: loop.call_later(SETTLE_S, self._safely, work)
-        self.heart.pace(lambda work: loop.call_soon(self._safely, work))
+
+        def soon(work: Callable[[], None]) -> None:
+            loop.call_soon(self._safely, work)
+
+        self.heart.pace(soon)
+        self._status.pace(soon)
 
     def _gate_socket(self) -> Socket:
         endpoint = self._paths.gate_router

@@ -166,12 +166,11 @@ class Lifting:
 
     def _references(self, accounts: list[GuardedAccount]) -> dict[str, str]:
         """Return from which figures each account's loss limits are counted."""
-        document = cast("dict[str, Any]", json.loads(self._engine.status()))
-        listed = cast("list[dict[str, Any]]", document.get("accounts") or [])
-        rows = {str(row.get("id")): row for row in listed}
         found: dict[str, str] = {}
         for account in accounts:
-            row = rows.get(account.id, {})
+            document = cast("dict[str, Any]", json.loads(self._engine.status(account.id)))
+            rows = cast("list[dict[str, Any]]", document.get("accounts") or [{}])
+            row = rows[0]
             day = cast("dict[str, str | None]", row.get("day") or {}).get("reference") or "unknown"
             peak = cast("dict[str, str | None]", row.get("peak") or {}).get("value") or "unknown"
             found[account.id] = f"the day's reference {day} and the peak {peak}"

@@ -1,24 +1,36 @@
-"""The status document of INTERFACES: what an operator, the console and `status --json` see."""
+"""The status document of INTERFACES: what an operator, the console and `status --json` see.
+
+It is put together account by account, one in each turn of the loop: a tick waits for one account's
+part at most. Whoever asks meanwhile is answered by the next document, which is begun after they
+asked.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Final, cast
 
+import msgspec
+
 from edgeguard.clock import NS_PER_MS
+from edgeguard.errors import RefusedError
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount, HaltRow, Json, ScopeRow
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.heart import Heart
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
+from edgeguard.guard.rounds import Rounds, Soon
 from edgeguard.guard.why import gate_opens_when, gate_why
 
 STATUS_VERSION: Final = 1
+ASKED_MAX: Final = 256
+"""Questions that wait for the next document; one more is refused."""
 _WORST_FIRST: Final = ("HALTED", "STARTING", "PAUSED", "ACTIVE")
 _FLATTEN_WORST_FIRST: Final = ("NOT_FLAT", "IN_PROGRESS", "FLAT_VERIFIED", "NONE")
 
 Document = dict[str, object]
+Tell = Callable[[bytes], None]
+"""Takes the document as JSON."""
 
 
 class Status:
@@ -35,22 +47,70 @@ class Status:
         self._heart = heart
         self.refused: Callable[[], dict[str, int]] = dict[str, int]
         """Returns how many connections and commands were refused, by cause."""
+        self._asked: list[Tell] = []
+        self._served: list[Tell] = []
+        self._rows: list[msgspec.Raw] = []
+        """The accounts, each as JSON: the last turn only puts them together."""
+        self._worst: Document = {}
+        self._flattens: list[str] = []
+        self._severities: list[int] = []
+        self._rounds = Rounds[GuardedAccount](self._take, self._tell, per_turn=1)
 
-    def document(self) -> bytes:
-        """Return the status as JSON."""
-        engine = cast("Document", json.loads(self._parts.engine.status()))
-        rows = {account.id: account.row() for account in self._accounts.values()}
-        worst = min(self._accounts.values(), key=lambda item: _WORST_FIRST.index(item.state))
-        flattens = [row.flatten for row in rows.values()]
-        severities = [item.trading.word()[1] for item in self._accounts.values()]
+    def pace(self, soon: Soon) -> None:
+        """Let a document for many accounts take several turns of the loop."""
+        self._rounds.soon = soon
+
+    def ask(self, tell: Tell) -> None:
+        """Have `tell` called once with a document that is begun from now on.
+
+        Raises:
+            RefusedError: too many wait for one.
+        """
+        if len(self._asked) >= ASKED_MAX:
+            raise RefusedError(
+                f"status must be asked by at most {ASKED_MAX} at a time, was by more; ask again"
+            )
+        self._asked.append(tell)
+        if not self._served:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._served, self._asked = self._asked, []
+        self._rows.clear()
+        self._worst = {}
+        self._flattens.clear()
+        self._severities.clear()
+        self._rounds.begin(self._accounts.values())
+
+    def _take(self, accounts: list[GuardedAccount]) -> None:
+        for account in accounts:
+            row = self._account(account)
+            if not self._worst or _badness(row) < _badness(self._worst):
+                self._worst = row
+            self._flattens.append(str(row["flatten"]))
+            self._severities.append(account.trading.word()[1])
+            self._rows.append(msgspec.Raw(Json.encode(row)))
+
+    def _tell(self) -> None:
+        """Tell the document to those who were there when it was begun, and begin the next one."""
+        document, served = self._document(), self._served
+        self._served = []
+        for tell in served:
+            tell(document)
+        if self._asked and not self._served:
+            self._begin()
+
+    def _document(self) -> bytes:
+        """Return the status as JSON; what is true of all accounts follows from their parts."""
+        engine, worst = self._engine(""), self._worst
         document: Document = {
             "v": STATUS_VERSION,
-            "state": worst.state,
-            "severity": min((level for level in severities if level), default=0),
-            "flatten": min(flattens, key=_FLATTEN_WORST_FIRST.index),
-            "halt": _halt(rows[worst.id].halt),
-            "gate": self._gate(worst),
-            "accounts": [self._account(item, engine) for item in self._accounts.values()],
+            "state": worst["state"],
+            "severity": min((level for level in self._severities if level), default=0),
+            "flatten": min(self._flattens, key=_FLATTEN_WORST_FIRST.index),
+            "halt": worst["halt"],
+            "gate": worst["gate"],
+            "accounts": self._rows,
             "feeds": self._feeds(engine),
             "worker": {name: self._worker(name) for name in self._accounts},
             "channel_proven_ns": self._proven_ns(),
@@ -59,13 +119,17 @@ class Status:
         }
         return Json.encode(document)
 
-    def _account(self, account: GuardedAccount, engine: Document) -> Document:
+    def _engine(self, account: str) -> Document:
+        """Return what the engine says of itself and of one account."""
+        return cast("Document", msgspec.json.decode(self._parts.engine.status(account)))
+
+    def _account(self, account: GuardedAccount) -> Document:
         """Return one account: the engine's figures, and under the guard's keys its state."""
         _, boot_ns = self._parts.now()
         row = account.row()
         snapshot = account.snapshots.last
         return {
-            **_of_account(engine, account.id),
+            **_of_account(self._engine(account.id), account.id),
             "id": account.id,
             "state": account.state,
             "flatten": row.flatten,
@@ -159,6 +223,10 @@ class Status:
             "wrong_identity": counters.wrong_identity,
             "stale_snapshots": counters.stale_snapshots,
         }
+
+
+def _badness(row: Document) -> int:
+    return _WORST_FIRST.index(str(row["state"]))
 
 
 def _halt(halt: HaltRow | None) -> Document | None:

@@ -67,6 +67,10 @@ class Database:
         """Run a statement that answers nothing."""
         self._connection.execute(statement, values)
 
+    def run_many(self, statement: str, rows: list[tuple[Value, ...]]) -> None:
+        """Run a statement that answers nothing once for each row."""
+        self._connection.executemany(statement, rows)
+
     def rows(self, statement: str, values: tuple[Value, ...] = ()) -> Iterator[tuple[Value, ...]]:
         """Yield the rows of a query."""
         return cast("Iterator[tuple[Value, ...]]", self._connection.execute(statement, values))

@@ -90,7 +90,7 @@ class FakeEngine:
         taken, self._decisions = self._decisions, []
         return taken
 
-    def status(self) -> bytes:
+    def status(self, account: str | None = None) -> bytes:
         rows = [
             {
                 "id": name,
@@ -98,6 +98,7 @@ class FakeEngine:
                 "seen": self._seen[name],
             }
             for name in self._accounts
+            if account in {None, name}
         ]
         return json.dumps({"accounts": rows}).encode()
 

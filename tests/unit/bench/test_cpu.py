@@ -17,9 +17,9 @@ sys.stdin.read()
 """
 
 
-def _child() -> subprocess.Popen[str]:
+def _child(code: str = BURN) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    command = [sys.executable, "-c", BURN]
+    command = [sys.executable, "-c", code]
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603
 
 
@@ -36,9 +36,9 @@ def test_what_this_process_uses_is_ours() -> None:
     assert meter.own() >= BURNT_S
 
 
-def test_what_a_named_child_uses_is_ours_while_it_lives_and_after() -> None:
+def test_what_a_child_uses_is_ours_while_it_lives_and_after() -> None:
     with _child() as child:
-        meter = cpu.CpuMeter([child.pid])
+        meter = cpu.CpuMeter()
         before = cpu.process_seconds(child.pid)
         _await_burnt(child)
         alive = meter.own()
@@ -48,9 +48,12 @@ def test_what_a_named_child_uses_is_ours_while_it_lives_and_after() -> None:
     assert cpu.process_seconds(child.pid) == 0.0
 
 
-def test_a_child_that_is_not_named_is_ours_once_it_has_ended() -> None:
+def test_what_a_child_of_a_child_uses_is_ours_while_both_live_and_after() -> None:
     meter = cpu.CpuMeter()
-    with _child() as child:
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURN!r}])"
+    with _child(code) as child:
         _await_burnt(child)
+        alive = meter.own()
+        assert alive >= BURNT_S
         child.communicate("")
-    assert meter.own() >= BURNT_S
+    assert meter.own() >= alive - 0.02
