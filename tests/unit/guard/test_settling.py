@@ -152,7 +152,7 @@ def test_a_halt_waits_for_nothing_and_takes_along_what_waits(desk: Desk) -> None
 
 
 def test_rows_keep_the_order_in_which_they_were_made(desk: Desk) -> None:
-    """A row that does not wait takes those before it along."""
+    """P23: a row that does not wait takes those before it along."""
     desk.decide("pause")
     desk.storage.append("command", {"action": "mine"})
     desk.decide("release")
