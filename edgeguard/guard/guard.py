@@ -91,6 +91,7 @@ class Guard:
         self._restored = restored
         self._saved_references = b""
         self._is_distrusted = False
+        self._is_closed = False
         self._is_stored = False
         """Whether both copies of the latch have had a record of this run."""
         pairs = pairs_of(parts.config)
@@ -207,6 +208,7 @@ class Guard:
 
         Each step stands alone: what was broken may be any of them.
         """
+        self._is_closed = True
         halt_id = new_halt_id(self._parts.clock)
         now = self._parts.now()
         for account in self._accounts.values():
@@ -232,7 +234,12 @@ class Guard:
                 halt_page.set_manual(self._paths.page(account.id), wall_ns)
 
     def close_gates(self) -> None:
-        """Close every gate for a clean end; a halt stays a halt."""
+        """Close every gate for a clean end; a halt stays a halt.
+
+        Nothing that the loop was asked to do before may open one again, or say that it is open.
+        """
+        self._is_closed = True
+        self._pumps.stop()
         for account in self._accounts.values():
             if account.state != "HALTED":
                 _, severity, flatten, flags, state_seq = account.trading.word()
@@ -352,6 +359,8 @@ class Guard:
 
     def _safely(self, work: Callable[[], None]) -> None:
         """Do what the loop was asked to do later; the loop would swallow an exception."""
+        if self._is_closed:
+            return
         try:
             work()
         except BaseException as error:  # noqa: BLE001  # whatever it is, it ends the guard closed
