@@ -130,7 +130,7 @@ def test_who_asks_meanwhile_hears_what_is_true_after_that() -> None:
 
 
 def test_only_so_many_wait() -> None:
-    """A flood of questions costs a document, and room for so many."""
+    """P22, A-CTL-13: a flood of questions costs a document, and room for so many."""
     desk = Desk()
     told = [desk.ask() for _ in range(ASKED_MAX + 1)]
     with pytest.raises(RefusedError, match=f"at most {ASKED_MAX}"):
