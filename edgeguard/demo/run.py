@@ -193,7 +193,7 @@ class Demo:
         refused = "the engine's gate to refuse"
         self._until(lambda: self._refused("HALTED"), 5.0, refused)
         # The guard writes its journal off its path: the row may come after the state.
-        self._until(self._journal_has_flat, 5.0, "the proof in the journal")
+        self._await_row("broker", "kind", "flat", "the proof in the journal")
 
     def _watch_pause(self, publisher: Helper) -> None:
         settle_s = self._plan.settle_s
@@ -204,6 +204,8 @@ class Demo:
             publisher.tell(self._plan.cure)
         self._until(lambda: self._event("release"), settle_s, "the pause to release itself")
         self._until(lambda: self._status.state == "ACTIVE", 5.0, "the gate to open again")
+        # Rows of a pause are gathered for some milliseconds.
+        self._await_row("decision", "action", "release", "the release in the journal")
         self._headline = "released"
 
     def _prove(self, publisher: Helper, before: tuple[int, int] | None) -> Outcome:
@@ -262,9 +264,14 @@ class Demo:
     def _said(self, stage: str, name: str = "") -> bool:
         return any(not name or report["from"] == name for report in self._reported(stage))
 
-    def _journal_has_flat(self) -> bool:
-        rows: list[Any] = tail(self.paths.journal, JOURNAL_ROWS)
-        return any(row["kind"] == "broker" and row["body"]["kind"] == "flat" for row in rows)
+    def _await_row(self, kind: str, key: str, word: str, what: str) -> None:
+        """Wait for a row of that kind whose body has the word under the key."""
+
+        def is_there() -> bool:
+            rows: list[Any] = tail(self.paths.journal, JOURNAL_ROWS)
+            return any(row["kind"] == kind and row["body"][key] == word for row in rows)
+
+        self._until(is_there, 5.0, what)
 
     def _refused(self, code: str) -> bool:
         return any(report["code"] == code for report in self._reported("gate_refused"))
