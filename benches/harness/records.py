@@ -58,15 +58,20 @@ def read(path: Path) -> list[Answer]:
     return [Answer(*triple) for triple in triples]
 
 
-def latencies_us(answers: Iterable[Answer]) -> tuple[list[float], int]:
-    """Return the latencies counted from when each record was due, and how many were lost."""
+def latencies_us(answers: Iterable[Answer], *, since_sent: bool = False) -> tuple[list[float], int]:
+    """Return the latencies counted from when each record was due, and how many were lost.
+
+    Since it was sent, if asked: what the pinger was late by is then left out. It never waits for an
+    answer, so whoever is measured cannot make it late.
+    """
     kept: list[float] = []
     lost = 0
     for one in answers:
         if one.received:
             if one.received < one.sent:
                 raise ValueError("an answer must come after its question, came before")
-            kept.append((one.received - one.due) / 1000)
+            begun = one.sent if since_sent else one.due
+            kept.append((one.received - begun) / 1000)
         else:
             lost += 1
     return kept, lost

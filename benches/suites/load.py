@@ -57,18 +57,25 @@ def under_load(bench: Bench) -> Iterator[Figure]:
     lasting_ns = messages[-1].due_ns + MARGIN_NS
     lost: list[int] = []
     done: list[tuple[list[float], Counts]] = []
+    since_due: dict[str, list[float]] = {"loaded": [], "idle": []}
+
+    def ping(where: str, place: Path, ends: tuple[str, str]) -> tuple[list[float], float]:
+        late, others = wire.ping(place, ends, messages, lost)
+        since_due[where] += late
+        kept, _ = records.latencies_us(records.read(place / "answers"), since_sent=True)
+        return kept, others
 
     def loaded() -> tuple[list[float], float]:
         with _under_load(bench, lasting_ns) as load:
             before = load.counts()
-            measured = wire.ping(load.place, load.guarded.ends, messages, lost)
+            measured = ping("loaded", load.place, load.guarded.ends)
             done.append((measured[0], _a_second(before, load.counts())))
         return measured
 
     def idle() -> tuple[list[float], float]:
         place = bench.fresh("l")
         with guarding.guard(place, guarding.Shape(accounts=ACCOUNTS)) as guarded:
-            return wire.ping(place, guarded.ends, messages, lost)
+            return ping("idle", place, guarded.ends)
 
     found = pairs.run_pairs(loaded, idle, bench.pairs)
     busy, free = sorted(found.pooled()), sorted(found.pooled_floor())
@@ -91,16 +98,32 @@ def under_load(bench: Bench) -> Iterator[Figure]:
         doubt=doubt(least),
         note=(
             f"p99 {stats.percentile(busy, 99):.0f} us loaded, {stats.percentile(free, 99):.0f} us "
-            f"idle; pairs {low:.2f} to {high:.2f}; one messenger never answers; {sum(lost)} "
-            "answers lost"
+            f"idle, since the pinger sent; pairs {low:.2f} to {high:.2f}; one messenger never "
+            f"answers; {sum(lost)} answers lost"
         ),
     )
+    yield _since_due(since_due["loaded"], since_due["idle"])
     for what, a_second in least.items():
         name = f"load: {what}"
         note = (
             f"least of {len(kept)} loaded runs; at least {LEAST[what]:g} or the row above is open"
         )
         yield Figure(group=GROUP, name=name, unit="/s", value=a_second, note=note)
+
+
+def _since_due(loaded: list[float], idle: list[float]) -> Figure:
+    """Return the same ratio counted from when each tick was due, the pinger's lateness included."""
+    busy, free = (stats.percentile(sorted(some), 99) for some in (loaded, idle))
+    return Figure(
+        group=GROUP,
+        name="the same, since it was due",
+        unit="x",
+        value=busy / free,
+        note=(
+            f"p99 {busy:.0f} us loaded, {free:.0f} us idle, all runs together: the load shares the "
+            "pinger's core and makes the pinger itself late"
+        ),
+    )
 
 
 def doubt(least: Mapping[str, float]) -> str:
