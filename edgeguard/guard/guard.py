@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -339,23 +340,20 @@ class Guard:
     def _on_copy(self, copy: str, number: int, error: str) -> None:
         """A write of the latch ended; called from the writers' threads."""
         try:
-            self._loop.call_soon_threadsafe(self._settle, copy, number, error)
+            settle = partial(self._settle, copy, number, error)
+            self._loop.call_soon_threadsafe(self._safely, settle)
         except RuntimeError:
             # The loop is closed: this was the last write of a run that is over.
             return
 
     def _settle(self, copy: str, number: int, error: str) -> None:
-        try:
-            self._parts.latcher.settle(copy, number, error)
-            if self._parts.latcher.copies.both and not self._is_stored:
-                self._is_stored = True
-                for account in self._accounts.values():
-                    good = account.trading.met(STORAGE_GOOD)
-                    self._actuators.run(account, good)
-            if error:
-                self._distrust(error)
-        except BaseException as caught:  # noqa: BLE001  # the loop would swallow it
-            self._fatal(caught)
+        self._parts.latcher.settle(copy, number, error)
+        if self._parts.latcher.copies.both and not self._is_stored:
+            self._is_stored = True
+            for account in self._accounts.values():
+                self._actuators.run(account, account.trading.met(STORAGE_GOOD))
+        if error:
+            self._distrust(error)
 
     def _safely(self, work: Callable[[], None]) -> None:
         """Do what the loop was asked to do later; the loop would swallow an exception."""

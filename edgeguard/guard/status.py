@@ -8,7 +8,7 @@ asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -33,6 +33,14 @@ Tell = Callable[[bytes], None]
 """Takes the document as JSON."""
 
 
+class _Seen(NamedTuple):
+    """One account's part, encoded in its own turn: the last turn only puts the parts together."""
+
+    row: Document
+    severity: int
+    json: msgspec.Raw
+
+
 class Status:
     """Builds the document."""
 
@@ -49,11 +57,7 @@ class Status:
         """Returns how many connections and commands were refused, by cause."""
         self._asked: list[Tell] = []
         self._served: list[Tell] = []
-        self._rows: list[msgspec.Raw] = []
-        """The accounts, each as JSON: the last turn only puts them together."""
-        self._worst: Document = {}
-        self._flattens: list[str] = []
-        self._severities: list[int] = []
+        self._seen: list[_Seen] = []
         self._rounds = Rounds[GuardedAccount](self._take, self._tell, per_turn=1)
 
     def pace(self, soon: Soon) -> None:
@@ -76,20 +80,14 @@ class Status:
 
     def _begin(self) -> None:
         self._served, self._asked = self._asked, []
-        self._rows.clear()
-        self._worst = {}
-        self._flattens.clear()
-        self._severities.clear()
+        self._seen.clear()
         self._rounds.begin(self._accounts.values())
 
     def _take(self, accounts: list[GuardedAccount]) -> None:
         for account in accounts:
             row = self._account(account)
-            if not self._worst or _badness(row) < _badness(self._worst):
-                self._worst = row
-            self._flattens.append(str(row["flatten"]))
-            self._severities.append(account.trading.word()[1])
-            self._rows.append(msgspec.Raw(Json.encode(row)))
+            severity = account.trading.word()[1]
+            self._seen.append(_Seen(row, severity, msgspec.Raw(Json.encode(row))))
 
     def _tell(self) -> None:
         """Tell the document to those who were there when it was begun, and begin the next one."""
@@ -102,15 +100,18 @@ class Status:
 
     def _document(self) -> bytes:
         """Return the status as JSON; what is true of all accounts follows from their parts."""
-        engine, worst = self._engine(""), self._worst
+        engine, rows = self._engine(""), [seen.row for seen in self._seen]
+        worst = min(rows, key=lambda row: _WORST_FIRST.index(str(row["state"])))
+        flattens = [str(row["flatten"]) for row in rows]
+        severities = [seen.severity for seen in self._seen]
         document: Document = {
             "v": STATUS_VERSION,
             "state": worst["state"],
-            "severity": min((level for level in self._severities if level), default=0),
-            "flatten": min(self._flattens, key=_FLATTEN_WORST_FIRST.index),
+            "severity": min((level for level in severities if level), default=0),
+            "flatten": min(flattens, key=_FLATTEN_WORST_FIRST.index),
             "halt": worst["halt"],
             "gate": worst["gate"],
-            "accounts": self._rows,
+            "accounts": [seen.json for seen in self._seen],
             "feeds": self._feeds(engine),
             "worker": {name: self._worker(name) for name in self._accounts},
             "channel_proven_ns": self._proven_ns(),
@@ -223,10 +224,6 @@ class Status:
             "wrong_identity": counters.wrong_identity,
             "stale_snapshots": counters.stale_snapshots,
         }
-
-
-def _badness(row: Document) -> int:
-    return _WORST_FIRST.index(str(row["state"]))
 
 
 def _halt(halt: HaltRow | None) -> Document | None:

@@ -16,6 +16,13 @@ from tests.process.guard_rig import make_config
 NAMES = tuple(f"A{number}" for number in range(2 * ACCOUNTS_PER_TURN + 1))
 
 
+def turn(loop: asyncio.AbstractEventLoop, count: int) -> None:
+    """Let the loop make some turns."""
+    for _ in range(count):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
 def test_a_round_that_a_stop_overtakes_ends_there(tmp_path: Path) -> None:
     config = make_config(tmp_path, *NAMES)
     paths = Paths(config)
@@ -29,9 +36,7 @@ def test_a_round_that_a_stop_overtakes_ends_there(tmp_path: Path) -> None:
         guard.heart.beat()
         guard.close_gates()
         begun = guard.heart.withheld, guard.heart.beats
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(asyncio.sleep(0))
+        turn(loop, 3)
         assert (guard.heart.withheld, guard.heart.beats) == begun == (0, 0)
         for name in NAMES:
             answer = Gate(paths.page(name), account=name).check()
@@ -55,8 +60,7 @@ def test_a_round_that_nothing_overtakes_is_finished(tmp_path: Path) -> None:
     try:
         guard.begin()
         guard.heart.beat()
-        for _ in range(3):
-            loop.run_until_complete(asyncio.sleep(0))
+        turn(loop, 3)
         assert guard.heart.withheld + guard.heart.beats == 1
     finally:
         guard.shut(is_clean=True)
