@@ -98,6 +98,17 @@ pub(crate) struct PyTradingState {
 }
 
 impl PyTradingState {
+    /// Runs a call that changes nothing where it asks for no action, and counts it where it does.
+    fn act(
+        &mut self,
+        call: &'static str,
+        work: impl FnOnce(&mut TradingState) -> Vec<Action>,
+    ) -> PyResult<Vec<ActionTuple>> {
+        let actions = self.inner.run(call, work)?;
+        self.changes = self.changes.wrapping_add(u64::from(!actions.is_empty()));
+        Ok(to_tuples(actions))
+    }
+
     /// Runs a call that may change the state, and counts it as one that did.
     fn change<R>(
         &mut self,
@@ -149,9 +160,7 @@ impl PyTradingState {
 
     #[pyo3(name = "met")]
     fn py_met(&mut self, condition: &str) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.met", |trading| {
-            to_tuples(trading.met(condition))
-        })
+        self.act("TradingState.met", |trading| trading.met(condition))
     }
 
     #[pyo3(name = "halt")]
@@ -168,7 +177,7 @@ impl PyTradingState {
 
     #[pyo3(name = "pause")]
     fn py_pause(&mut self, scope: &str, pause: PauseTuple) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.pause", |trading| {
+        self.act("TradingState.pause", |trading| {
             let (cause, trigger, code, held, since_ns) = pause;
             let pause = Pause {
                 trigger,
@@ -176,14 +185,14 @@ impl PyTradingState {
                 held,
                 since_ns,
             };
-            to_tuples(trading.pause(scope, &cause, pause))
+            trading.pause(scope, &cause, pause)
         })
     }
 
     #[pyo3(name = "release")]
     fn py_release(&mut self, scope: &str, cause: &str) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.release", |trading| {
-            to_tuples(trading.release(scope, cause))
+        self.act("TradingState.release", |trading| {
+            trading.release(scope, cause)
         })
     }
 
@@ -193,8 +202,8 @@ impl PyTradingState {
         scope: &str,
         trigger: Option<&str>,
     ) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.release_held", |trading| {
-            to_tuples(trading.release_held(scope, trigger))
+        self.act("TradingState.release_held", |trading| {
+            trading.release_held(scope, trigger)
         })
     }
 
@@ -220,16 +229,14 @@ impl PyTradingState {
 
     #[pyo3(name = "exposed")]
     fn py_exposed(&mut self, now: (i64, i64), scope: &str) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.exposed", |trading| {
-            to_tuples(trading.exposed(to_now(now), scope))
+        self.act("TradingState.exposed", |trading| {
+            trading.exposed(to_now(now), scope)
         })
     }
 
     #[pyo3(name = "tick")]
     fn py_tick(&mut self, now: (i64, i64)) -> PyResult<Vec<ActionTuple>> {
-        self.change("TradingState.tick", |trading| {
-            to_tuples(trading.tick(to_now(now)))
-        })
+        self.act("TradingState.tick", |trading| trading.tick(to_now(now)))
     }
 
     /// Refusals, empty when the resume may be written; the actions are then to be taken.
@@ -361,7 +368,8 @@ impl PyTradingState {
         })
     }
 
-    /// How many calls may have changed the state: while it stays, nothing that the others tell does.
+    /// How many calls may have changed what `scopes`, `resumed` and `is_resuming` tell: while it stays,
+    /// none of it does. Snapshots and seconds without news, of which every account has many, count nothing.
     #[pyo3(name = "changes")]
     fn py_changes(&mut self) -> PyResult<u64> {
         let changes = self.changes;

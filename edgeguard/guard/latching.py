@@ -25,6 +25,8 @@ class _Part(NamedTuple):
     pauses: tuple[LatchPause, ...]
     resumed: tuple[tuple[str, str], ...]
     scopes: tuple[tuple[str, str], ...]
+    undurable: tuple[str, ...]
+    """Ids of those halts of which no copy has told that it holds them."""
 
 
 class Latcher:
@@ -67,8 +69,9 @@ class Latcher:
     def persist(self, *, is_clean: bool = False) -> int:
         """Start writing the latch as it stands to both copies; return its number."""
         record = self.record(is_clean=is_clean)
-        for halt in record.halts:
-            self._halts.setdefault((halt.account, halt.id), record.number)
+        for name, part in self._parts.items():
+            for halt_id in part.undurable:
+                self._halts.setdefault((name, halt_id), record.number)
         self._storage.write_latch(record)
         return record.number
 
@@ -130,12 +133,15 @@ def _part(account: GuardedAccount) -> _Part:
     pauses: list[LatchPause] = []
     resumed = [(name, halt_id) for halt_id in trading.resumed()]
     scopes: list[tuple[str, str]] = []
+    undurable: list[str] = []
     for row in account.rows():
         halt = row.halt
         is_resuming = halt is not None and trading.is_resuming(halt.id)
         if halt is not None and not is_resuming:
             words = (halt.id, halt.t_ns, halt.trigger, halt.code, halt.reason[:REASON_MAX])
             halts.append(LatchHalt(name, row.scope, *words))
+            if not halt.durable:
+                undurable.append(halt.id)
         elif row.scope != ACCOUNT:
             scopes.append((name, row.scope))
         if halt is not None and is_resuming:
@@ -147,7 +153,9 @@ def _part(account: GuardedAccount) -> _Part:
             if p.held
         ]
     changes = trading.changes()
-    return _Part(changes, tuple(halts), tuple(pauses), tuple(resumed), tuple(scopes))
+    return _Part(
+        changes, tuple(halts), tuple(pauses), tuple(resumed), tuple(scopes), tuple(undurable)
+    )
 
 
 def describe(record: LatchRecord) -> dict[str, object]:

@@ -85,7 +85,7 @@ class Account:
 
 
 def latcher(accounts: dict[str, Account]) -> Latcher:
-    storage = SimpleNamespace(head=(7, b"h" * 32))
+    storage = SimpleNamespace(head=(7, b"h" * 32), write_latch=lambda _record: None)
     held = cast("dict[str, GuardedAccount]", accounts)
     return Latcher(held, cast("Storage", storage), run=1, boot="b", number=0)
 
@@ -143,3 +143,59 @@ def test_every_call_that_changes_the_record_counts() -> None:
         seen.append(record())
         if what != "resume_durable":
             assert seen[-1] != seen[-2], what
+
+
+def writing_latcher(accounts: dict[str, Account]) -> tuple[Latcher, list[tuple[str, str]]]:
+    """Return a latcher, and what it tells to be durable as its writes are settled."""
+    told: list[tuple[str, str]] = []
+    latching = latcher(accounts)
+
+    def durable(account: GuardedAccount, halt_id: str) -> None:
+        told.append((account.id, halt_id))
+        account.trading.persisted(halt_id)
+
+    latching.on_durable = durable
+    return latching, told
+
+
+def test_a_halt_is_told_durable_once() -> None:
+    """Told with every record, each halt of one account would do the work of all the others again."""
+    accounts = {name: Account(name) for name in NAMES}
+    latching, told = writing_latcher(accounts)
+    for number, name in enumerate(NAMES):
+        accounts[name].call("halt", "account", number)
+        written = latching.persist()
+        latching.settle("file", written, "")
+        latching.settle("row", written, "")
+        assert told == [(before, f"H{at}") for at, before in enumerate(NAMES[: number + 1])]
+
+
+def test_a_halt_whose_write_failed_is_told_durable_by_a_later_one() -> None:
+    account = Account("A")
+    latching, told = writing_latcher({"A": account})
+    account.call("halt", "account", 1)
+    first = latching.persist()
+    latching.settle("file", first, "no room")
+    latching.settle("row", first, "no room")
+    assert told == []
+    second = latching.persist()
+    latching.settle("row", second, "")
+    assert told == [("A", "H1")]
+
+
+def test_a_halt_that_outlives_its_resume_is_told_durable_anew() -> None:
+    """P8: the record of the resume left it out, so only a later one holds it again."""
+    account = Account("A")
+    latching, told = writing_latcher({"A": account})
+    account.call("met", "account", 0)
+    account.call("halt", "account", 1)
+    latching.settle("file", latching.persist(), "")
+    account.call("flattened", "account", 1)
+    account.call("resume", "account", 0)
+    without = latching.persist()
+    account.call("halt", "account", 2)
+    again = latching.persist()
+    latching.settle("file", without, "")
+    assert told == [("A", "H1")]
+    latching.settle("file", again, "")
+    assert told == [("A", "H1"), ("A", "H1")]
