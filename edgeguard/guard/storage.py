@@ -139,7 +139,8 @@ class Storage:
 
     def progress_boot_ns(self) -> int:
         """Return when the journal's writer last made progress, ns of CLOCK_BOOTTIME."""
-        return self.journal.progress_boot_ns if self.journal is not None else self._clock.boot_ns()
+        journal = self.journal
+        return journal.progress_boot_ns() if journal is not None else self._clock.boot_ns()
 
     def begin_run(self, run: int) -> None:
         """Give the rows of this run the epoch that follows from what was read; before `start`."""

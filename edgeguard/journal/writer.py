@@ -30,7 +30,6 @@ GROUP_MAX: Final = 512
 """Rows of one commit."""
 BODY_BYTES_MAX: Final = 65_536
 """Larger bodies are replaced by a note of their size."""
-POLL_S: Final = 0.05
 _INSERT: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 OnSettled = Callable[["Ticket"], None]
@@ -125,12 +124,13 @@ class Journal:
         self.verdict: Verdict = verify_database(self._database, known)
         self._head = (self.verdict.head_seq, self.verdict.head_hash or GENESIS)
         # Its put costs the loop a tenth of a bounded queue's; `_put` keeps the bound.
-        self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._stop = threading.Event()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        """None ends the writer."""
         self.fault = self.verdict.fault
         """Why storage is not trusted, empty while it is."""
-        self.progress_boot_ns = self._clock.boot_ns()
-        """When the writer last was idle or finished a commit, ns of CLOCK_BOOTTIME."""
+        self._is_busy = False
+        self._progress_boot_ns = self._clock.boot_ns()
+        """When the last commit ended, or the first job came after the writer had none."""
         self._thread = threading.Thread(target=self._write, name="edgeguard-journal", daemon=True)
 
     def begin_run(self, run: int) -> None:
@@ -156,6 +156,15 @@ class Journal:
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the last row on disk."""
         return self._head
+
+    def progress_boot_ns(self) -> int:
+        """Return when the writer last had nothing to do or ended a commit, ns of CLOCK_BOOTTIME.
+
+        That is now while it lives and has nothing to do: it need not wake up to show it.
+        """
+        if self._is_idle() and self._thread.is_alive():
+            return self._clock.boot_ns()
+        return self._progress_boot_ns
 
     def append(  # noqa: PLR0913  # a row, by name
         self,
@@ -191,7 +200,7 @@ class Journal:
 
     def close(self, timeout_s: float = 2.0) -> bool:
         """Write what is queued and close; return whether all of it got to disk in time."""
-        self._stop.set()
+        self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
@@ -201,6 +210,9 @@ class Journal:
 
     def _put(self, job: _Row | _Value, on_settled: OnSettled | None) -> Ticket:
         ticket = Ticket(on_settled)
+        if self._is_idle():
+            # What it has done since it was last busy is no progress with this.
+            self._progress_boot_ns = self._clock.boot_ns()
         if self._queue.qsize() < QUEUE_MAX:
             self._queue.put((job, ticket))
         else:
@@ -208,27 +220,31 @@ class Journal:
             ticket.settle(self.fault)
         return ticket
 
+    def _is_idle(self) -> bool:
+        return not self._is_busy and self._queue.empty()
+
     def _write(self) -> None:
         give_way()
-        while True:
-            group = self._take()
+        is_open = True
+        while is_open:
+            first = self._queue.get()
+            self._is_busy = True
+            group, is_open = self._take(first)
             if group:
                 self._commit(group)
-            elif self._stop.is_set():
-                return
-            self.progress_boot_ns = self._clock.boot_ns()
+            self._progress_boot_ns = self._clock.boot_ns()
+            self._is_busy = False
 
-    def _take(self) -> list[_Job]:
-        try:
-            group = [self._queue.get(timeout=POLL_S)]
-        except queue.Empty:
-            return []
-        while len(group) < GROUP_MAX:
-            try:
-                group.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-        return group
+    def _take(self, first: _Job | None) -> tuple[list[_Job], bool]:
+        """Return what waits behind the first job, in one group, and whether more may come."""
+        group: list[_Job] = []
+        job = first
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP_MAX or self._queue.empty():
+                return group, True
+            job = self._queue.get()
+        return group, False
 
     def _commit(self, group: list[_Job]) -> None:
         """Write a group in one transaction; after a fault nothing is written any more."""

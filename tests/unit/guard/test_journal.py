@@ -6,12 +6,14 @@ import json
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 import pytest
 
+from edgeguard.clock import ManualClock
 from edgeguard.errors import StorageError
 from edgeguard.journal import Journal, Ticket, export, tail, verify
 from edgeguard.journal.database import MIGRATIONS, Database
@@ -184,4 +186,58 @@ def test_the_writer_takes_no_core_from_who_wakes_it(tmp_path: Path) -> None:
     assert thread.native_id is not None
     assert os.sched_getscheduler(thread.native_id) == os.SCHED_BATCH
     assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert journal.close()
+
+
+def test_progress_is_now_while_nothing_waits_and_stands_still_while_something_does(
+    tmp_path: Path,
+) -> None:
+    """P3: a beat is earned by it; a writer that hangs in a commit must not look like an idle one."""
+    clock = ManualClock(boot_ns=1_000)
+    journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab", clock=clock)
+    journal.start()
+    assert settled(lambda told: journal.append("k", {}, on_settled=told)).is_durable
+    hangs, may_go_on = threading.Event(), threading.Event()
+
+    def hang(_ticket: Ticket) -> None:
+        hangs.set()
+        assert may_go_on.wait(DEADLINE_S)
+
+    clock.advance(3_600_000_000_000)
+    queued_ns = clock.boot_ns()
+    journal.append("k", {}, on_settled=hang)
+    assert hangs.wait(DEADLINE_S)
+    clock.advance(100)
+    assert journal.progress_boot_ns() == queued_ns
+    # What comes behind it is no progress either.
+    last = journal.append("k", {})
+    clock.advance(100)
+    assert journal.progress_boot_ns() == queued_ns
+    may_go_on.set()
+    assert journal.close()
+    assert last.is_durable
+
+
+def test_an_idle_writer_makes_progress_and_wakes_up_for_none(tmp_path: Path) -> None:
+    """Twenty wake-ups a second to show that it lives were a fifth of an idle guard's time."""
+    clock = ManualClock(boot_ns=1_000)
+    journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab", clock=clock)
+    journal.start()
+    assert settled(lambda told: journal.append("k", {}, on_settled=told)).is_durable
+    deadline = time.monotonic() + DEADLINE_S
+    while journal.progress_boot_ns() != clock.boot_ns():
+        assert time.monotonic() < deadline
+    clock.advance(3_600_000_000_000)
+    assert journal.progress_boot_ns() == clock.boot_ns()
+    assert journal.close()
+    clock.advance(100)
+    # Its thread has ended: nothing that is queued now gets to disk.
+    assert journal.progress_boot_ns() == clock.boot_ns() - 100
+
+
+def test_a_writer_that_does_not_run_makes_no_progress(tmp_path: Path) -> None:
+    clock = ManualClock(boot_ns=1_000)
+    journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab", clock=clock)
+    clock.advance(100)
+    assert journal.progress_boot_ns() == 1_000
     assert journal.close()
