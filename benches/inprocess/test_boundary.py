@@ -41,13 +41,32 @@ def _work(subject: Engine, payloads: list[bytes], step_ns: int) -> Callable[[], 
     return work
 
 
+def _parts() -> list[list[bytes]]:
+    """Return frames of one tick, as many together as have one moment.
+
+    They come at the moments of the batches of 128, so that the engine has the same to do, and the
+    loop around a call has nothing to reckon: counting a clock on costs as much as a call.
+    """
+    payloads = frames(quotes(8), 1)
+    return [payloads[at : at + BATCH] for at in range(0, len(payloads), BATCH)]
+
+
 def test_batch_of_128(typical: Engine, measure: Measure) -> None:
     measure(_work(typical, frames(quotes(8), BATCH), FRAME_NS), BATCH * FRAMES)
     assert typical.take_decisions() == []
 
 
 def test_one_tick_per_frame(typical: Engine, measure: Measure) -> None:
-    measure(_work(typical, frames(quotes(8), 1), FRAME_NS // BATCH), BATCH * FRAMES)
+    parts, now, on_frame = _parts(), START_NS, typical.on_frame
+
+    def work() -> None:
+        nonlocal now
+        for part in parts:
+            now += FRAME_NS
+            for payload in part:
+                on_frame(payload, now, now, 0, 0)
+
+    measure(work, BATCH * FRAMES)
     assert typical.take_decisions() == []
 
 
@@ -82,47 +101,40 @@ def test_heartbeat(typical: Engine, measure: Measure) -> None:
 
 
 def test_call_that_takes_nothing(typical: Engine, measure: Measure) -> None:
+    parts, now, on_ticks = _parts(), START_NS, typical.on_ticks
     none: list[bytes] = []
-    measure(_calls(typical, none), BATCH * FRAMES)
-
-
-def test_c_function_of_one_argument(measure: Measure) -> None:
-    """The null of a call for each frame: C code that is handed the same bytes and does nothing."""
-    payloads = frames(quotes(8), 1)
-    null, now = len, START_NS
 
     def work() -> None:
         nonlocal now
-        for payload in payloads:
-            now += FRAME_NS // BATCH
-            null(payload)
-
-    measure(work, len(payloads))
-
-
-def test_loop_around_a_call(measure: Measure) -> None:
-    now = START_NS
-
-    def work() -> None:
-        nonlocal now
-        for _ in range(BATCH * FRAMES):
-            now += FRAME_NS // BATCH
+        for part in parts:
+            now += FRAME_NS
+            for _ in part:
+                on_ticks(none, 0, now, now)
 
     measure(work, BATCH * FRAMES)
 
 
-def _calls(subject: Engine, payloads: list[bytes]) -> Callable[[], None]:
-    """Return what hands over a list as often as `_work` does frames of one tick."""
-    now = START_NS
-    on_ticks = subject.on_ticks
+def test_c_function_of_one_argument(measure: Measure) -> None:
+    """The null of a call for each frame: C code that is handed the same bytes and does nothing."""
+    parts, null = _parts(), len
 
     def work() -> None:
-        nonlocal now
-        for _ in range(BATCH * FRAMES):
-            now += FRAME_NS // BATCH
-            on_ticks(payloads, 0, now, now)
+        for part in parts:
+            for payload in part:
+                null(payload)
 
-    return work
+    measure(work, BATCH * FRAMES)
+
+
+def test_loop_around_a_call(measure: Measure) -> None:
+    parts = _parts()
+
+    def work() -> None:
+        for part in parts:
+            for _ in part:
+                pass
+
+    measure(work, BATCH * FRAMES)
 
 
 def test_batch_with_1000_symbols(tmp_path: Path, measure: Measure) -> None:
