@@ -115,8 +115,17 @@ impl PyTradingState {
         call: &'static str,
         work: impl FnOnce(&mut TradingState) -> R,
     ) -> PyResult<R> {
+        self.try_change(call, |trading| Ok(work(trading)))
+    }
+
+    /// Runs a call that may fail, and counts it as one that did change the state.
+    fn try_change<R>(
+        &mut self,
+        call: &'static str,
+        work: impl FnOnce(&mut TradingState) -> PyResult<R>,
+    ) -> PyResult<R> {
         self.changes = self.changes.wrapping_add(1);
-        self.inner.run(call, work)
+        self.inner.try_run(call, work)
     }
 }
 
@@ -284,8 +293,7 @@ impl PyTradingState {
         tail: &str,
         run: (i64, i64),
     ) -> PyResult<Reacted> {
-        self.changes = self.changes.wrapping_add(1);
-        self.inner.try_run("TradingState.react", |trading| {
+        self.try_change("TradingState.react", |trading| {
             with_ruling(decision, |ruling| {
                 let (mut page, mut told, mut rest) = (None, None, Vec::new());
                 for action in decide(trading, ruling, to_now(now), tail) {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 FLAG_DECISIONS: Final = 1
 """Decisions wait to be taken."""
@@ -170,3 +172,11 @@ class EnginePort(Protocol):
     ) -> tuple[str, int] | None:
         """Return the required feed that is silent beyond the limit, and for how many ns."""
         ...
+
+
+def figures_of(engine: EnginePort, account: str) -> dict[str, Any]:
+    """Return what the engine's status says of one account, nothing where it does not know it."""
+    document: dict[str, Any] = msgspec.json.decode(engine.status(account))
+    rows: list[dict[str, Any]] = document.get("accounts") or []
+    nothing: dict[str, Any] = {}
+    return next((row for row in rows if row.get("id") == account), nothing)

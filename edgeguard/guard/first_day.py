@@ -6,7 +6,6 @@ own last snapshot is of the same moment (the same newest deal) and no transfer w
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import msgspec
 from edgeguard.clock import NS_PER_S
 from edgeguard.errors import EdgeGuardError
 from edgeguard.guard.accounts import GuardedAccount
+from edgeguard.guard.engine_port import figures_of
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
 from edgeguard.messages import BrokerEvent
@@ -129,8 +129,8 @@ class FirstDay:
         return ""
 
     def _day(self, account: GuardedAccount) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self._parts.engine.status(account.id))
-        return next(row["day"] for row in document["accounts"] if row["id"] == account.id)
+        day: dict[str, Any] = figures_of(self._parts.engine, account.id)["day"]
+        return day
 
 
 def reference_of(kind: str, initial_balance: str, history: History) -> tuple[str, str]:

@@ -6,8 +6,7 @@ before it takes effect. A resume is on disk in both copies of the latch before i
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final, cast
+from typing import Final
 
 import msgspec
 
@@ -16,6 +15,7 @@ from edgeguard.errors import ConfigError, EdgeGuardError, RefusedError, StorageE
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.answer import Answer
+from edgeguard.guard.engine_port import figures_of
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
 from edgeguard.guard.two_persons import TwoPersons
@@ -168,12 +168,11 @@ class Lifting:
         """Return from which figures each account's loss limits are counted."""
         found: dict[str, str] = {}
         for account in accounts:
-            document = cast("dict[str, Any]", json.loads(self._engine.status(account.id)))
-            rows = cast("list[dict[str, Any]]", document.get("accounts") or [{}])
-            row = rows[0]
-            day = cast("dict[str, str | None]", row.get("day") or {}).get("reference") or "unknown"
-            peak = cast("dict[str, str | None]", row.get("peak") or {}).get("value") or "unknown"
-            found[account.id] = f"the day's reference {day} and the peak {peak}"
+            figures = figures_of(self._engine, account.id)
+            day: dict[str, str | None] = figures.get("day") or {}
+            peak: dict[str, str | None] = figures.get("peak") or {}
+            reference, value = day.get("reference") or "unknown", peak.get("value") or "unknown"
+            found[account.id] = f"the day's reference {reference} and the peak {value}"
         return found
 
     def _on_written(self, halt_id: str, error: str) -> None:

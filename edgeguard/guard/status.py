@@ -16,6 +16,7 @@ from edgeguard.clock import NS_PER_MS
 from edgeguard.errors import RefusedError
 from edgeguard.guard.accounts import ACCOUNT, GuardedAccount, HaltRow, Json, ScopeRow
 from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.engine_port import figures_of
 from edgeguard.guard.heart import Heart
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.pipeline import Pipeline
@@ -29,6 +30,14 @@ _WORST_FIRST: Final = ("HALTED", "STARTING", "PAUSED", "ACTIVE")
 _FLATTEN_WORST_FIRST: Final = ("NOT_FLAT", "IN_PROGRESS", "FLAT_VERIFIED", "NONE")
 
 Document = dict[str, object]
+_FIGURES: Final[Document] = {
+    "equity_marked": None,
+    "equity_reported": None,
+    "equity_used": None,
+    "limits": {},
+    "no_stop_loss": [],
+}
+"""Keys of an account that the status promises, whatever the engine knows of it."""
 Tell = Callable[[bytes], None]
 """Takes the document as JSON."""
 
@@ -100,7 +109,8 @@ class Status:
 
     def _document(self) -> bytes:
         """Return the status as JSON; what is true of all accounts follows from their parts."""
-        engine, rows = self._engine(""), [seen.row for seen in self._seen]
+        engine: Document = msgspec.json.decode(self._parts.engine.status(""))
+        rows = [seen.row for seen in self._seen]
         worst = min(rows, key=lambda row: _WORST_FIRST.index(str(row["state"])))
         flattens = [str(row["flatten"]) for row in rows]
         severities = [seen.severity for seen in self._seen]
@@ -120,17 +130,14 @@ class Status:
         }
         return Json.encode(document)
 
-    def _engine(self, account: str) -> Document:
-        """Return what the engine says of itself and of one account."""
-        return cast("Document", msgspec.json.decode(self._parts.engine.status(account)))
-
     def _account(self, account: GuardedAccount) -> Document:
         """Return one account: the engine's figures, and under the guard's keys its state."""
         _, boot_ns = self._parts.now()
         row = account.row()
         snapshot = account.snapshots.last
         return {
-            **_of_account(self._engine(account.id), account.id),
+            **_FIGURES,
+            **figures_of(self._parts.engine, account.id),
             "id": account.id,
             "state": account.state,
             "flatten": row.flatten,
@@ -247,18 +254,3 @@ def _scope(row: ScopeRow) -> Document:
         "halt": _halt(row.halt),
         "pauses": [pause._asdict() for pause in row.pauses],
     }
-
-
-def _of_account(engine: Document, account: str) -> Document:
-    """Return the engine's figures of one account, with the keys that the status promises."""
-    figures: Document = {
-        "equity_marked": None,
-        "equity_reported": None,
-        "equity_used": None,
-        "limits": {},
-        "no_stop_loss": [],
-    }
-    for row in cast("list[Document]", engine.get("accounts") or []):
-        if account in {row.get("id"), row.get("account")}:
-            figures.update(row)
-    return figures

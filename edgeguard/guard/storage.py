@@ -224,11 +224,6 @@ class Storage:
         elif len(self._waiting) > WAITING_MAX:
             self.hand_over()
 
-    @property
-    def waiting(self) -> int:
-        """Rows that wait to be handed over."""
-        return len(self._waiting)
-
     def hand_over(self) -> None:
         """Queue the rows that wait; one whose body cannot be made is lost alone."""
         while self._waiting:

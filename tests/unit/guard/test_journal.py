@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,7 +191,7 @@ def test_the_writer_takes_no_core_from_who_wakes_it(tmp_path: Path) -> None:
 def test_progress_is_now_while_nothing_waits_and_stands_still_while_something_does(
     tmp_path: Path,
 ) -> None:
-    """P3: a beat is earned by it; a writer that hangs in a commit must not look like an idle one."""
+    """P3: a beat is earned by it; a writer that hangs must not look like an idle one."""
     clock = ManualClock(boot_ns=1_000)
     journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab", clock=clock)
     journal.start()
@@ -223,10 +222,6 @@ def test_an_idle_writer_makes_progress_and_wakes_up_for_none(tmp_path: Path) -> 
     clock = ManualClock(boot_ns=1_000)
     journal = Journal(tmp_path / "j.sqlite", run=1, boot="ab", clock=clock)
     journal.start()
-    assert settled(lambda told: journal.append("k", {}, on_settled=told)).is_durable
-    deadline = time.monotonic() + DEADLINE_S
-    while journal.progress_boot_ns() != clock.boot_ns():
-        assert time.monotonic() < deadline
     clock.advance(3_600_000_000_000)
     assert journal.progress_boot_ns() == clock.boot_ns()
     assert journal.close()

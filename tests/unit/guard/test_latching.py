@@ -13,6 +13,7 @@ from edgeguard.guard.accounts import GuardedAccount, ScopeRow
 from edgeguard.guard.latching import Latcher
 from edgeguard.guard.storage import Storage
 from edgeguard.guard.trading import TradingState
+from edgeguard.latch import LatchRecord
 from tests.process.fake_engine import FakeDecision
 from tests.unit.guard.test_reaction import rows
 
@@ -85,7 +86,10 @@ class Account:
 
 
 def latcher(accounts: dict[str, Account]) -> Latcher:
-    storage = SimpleNamespace(head=(7, b"h" * 32), write_latch=lambda _record: None)
+    def write(_record: LatchRecord) -> None:
+        """Nothing is written: a test settles each write as it likes."""
+
+    storage = SimpleNamespace(head=(7, b"h" * 32), write_latch=write)
     held = cast("dict[str, GuardedAccount]", accounts)
     return Latcher(held, cast("Storage", storage), run=1, boot="b", number=0)
 
@@ -159,7 +163,7 @@ def writing_latcher(accounts: dict[str, Account]) -> tuple[Latcher, list[tuple[s
 
 
 def test_a_halt_is_told_durable_once() -> None:
-    """Told with every record, each halt of one account would do the work of all the others again."""
+    """Told with every record, the halt of one account would do the work of all others again."""
     accounts = {name: Account(name) for name in NAMES}
     latching, told = writing_latcher(accounts)
     for number, name in enumerate(NAMES):
