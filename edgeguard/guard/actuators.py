@@ -1,13 +1,17 @@
 """Doing what the trading state asks for, in its order: page, publish, persist, flatten, alarm.
 
-All of it is started in one turn of the loop; only the disk takes longer, on threads of its own.
-What nobody's safety waits for, the beat with the new state and the journal's rows, comes last: at
-once where the latch is written too, else gathered for some milliseconds. A writer that is woken for
-every pause would take the core and the caches from the tick that comes next.
+Page and event of a decision go out at once. The latch is written at the end of the same turn, once
+for every halt of that turn, and the brokers are told behind the ticks that wait by then: in the
+minute in which one account halts the others do too, and all gates are to close first. The disk
+takes longer, on threads of its own. What nobody's safety waits for, the beat with the new state and
+the journal's rows, comes last: with the latch where that is written, else gathered for some
+milliseconds. A writer that is woken for every pause would take the core and the caches from the
+tick that comes next.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -19,7 +23,7 @@ from edgeguard.codec.native import decode, encode
 from edgeguard.guard.accounts import Action, GuardedAccount, Now, new_tail
 from edgeguard.guard.engine_port import Decision
 from edgeguard.guard.parts import Parts
-from edgeguard.guard.rounds import let_others_run
+from edgeguard.guard.rounds import ACCOUNTS_PER_TURN, Soon, let_others_run
 from edgeguard.guard.why import gate_why
 from edgeguard.transport import Socket
 
@@ -45,6 +49,13 @@ class Actuators:
         self._owed: dict[str, GuardedAccount] = {}
         """Accounts whose new state no beat has told yet."""
         self._is_settling = False
+        self._left: deque[tuple[GuardedAccount, list[Action]]] = deque()
+        """What decisions have left to do, by account, the latch aside."""
+        self._is_unwritten = False
+        """Whether the latch is to be written in this turn, before any of it."""
+        self._is_finishing = False
+        self.soon: Soon = lambda work: work()
+        """Runs what it is given after the ticks that wait; at once where nobody sets it."""
         self.later: Callable[[Callable[[], None]], object] = lambda work: work()
         """Runs what it is given some milliseconds later; at once where nobody sets it."""
         self.on_told: Callable[[GuardedAccount, list[str]], None] = lambda _account, _changes: None
@@ -68,24 +79,65 @@ class Actuators:
             let_others_run()
             account.event_seq += 1
             told.append((decision.action, now[0], payload))
-        is_urgent = self._do(account, rest, told)
+        self._tell(account, told)
         line = partial(_line, decision)
         self._parts.storage.append_soon("decision", line, account=account.id, now=now)
-        if is_urgent:
-            self.settle()
+        if rest:
             account.tail = new_tail()
+            self._leave(account, rest)
 
     def run(self, account: GuardedAccount, actions: Iterable[Action]) -> None:
         """Do what the account's trading state asks for, in its order."""
-        if self._do(account, actions, []):
+        if self._do(account, actions):
             self.settle()
+
+    def end_turn(self) -> None:
+        """Write the latch if a decision of this turn asks for it: once for all of them."""
+        if self._is_unwritten:
+            self._is_unwritten = False
+            self._parts.latcher.persist()
+
+    def finish(self) -> None:
+        """Do now what decisions have left to do: no later turn of the loop comes."""
+        while self._left:
+            self._finish_some()
 
     def settle(self) -> None:
         """Publish the beats that are owed, and hand the rows that wait to the journal."""
-        while self._owed:
+        self._beat_owed()
+        self._parts.storage.hand_over()
+
+    def _leave(self, account: GuardedAccount, rest: list[Action]) -> None:
+        """Leave what follows: the latch to the end of this turn, all else to later ones."""
+        others = [action for action in rest if action[0] != "persist"]
+        self._is_unwritten = self._is_unwritten or len(others) < len(rest)
+        self._left.append((account, others))
+        if not self._is_finishing:
+            self._is_finishing = True
+            self.soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._finish_some()
+        self._is_finishing = bool(self._left)
+        if self._is_finishing:
+            self.soon(self._go_on)
+
+    def _finish_some(self) -> None:
+        """Do what a few accounts need once the latch is begun; settle after the last."""
+        self.end_turn()
+        for _ in range(min(ACCOUNTS_PER_TURN, len(self._left))):
+            account, actions = self._left.popleft()
+            self._do(account, actions)
+        if not self._left:
+            self.settle()
+
+    def _beat_owed(self) -> None:
+        """Beat for a few accounts, and for the others in turns that follow."""
+        for _ in range(min(ACCOUNTS_PER_TURN, len(self._owed))):
             _, account = self._owed.popitem()
             self.beat(account)
-        self._parts.storage.hand_over()
+        if self._owed:
+            self.soon(self._beat_owed)
 
     def _settle_later(self) -> None:
         if not self._is_settling:
@@ -96,13 +148,14 @@ class Actuators:
         self._is_settling = False
         self.settle()
 
-    def _do(self, account: GuardedAccount, actions: Iterable[Action], told: list[Told]) -> bool:
-        """Do the actions; `told` is of the same change and out already.
+    def _do(self, account: GuardedAccount, actions: Iterable[Action]) -> bool:
+        """Do the actions.
 
         Returns:
             Whether the latch is written too: the rows that belong to it are not to wait.
         """
         is_urgent = False
+        told: list[Told] = []
         for kind, scope, first, second, third in actions:
             if kind == "page":
                 account.write_page()
@@ -119,14 +172,19 @@ class Actuators:
                 self._flatten(account, scope, first)
             else:
                 self.alarm(account.id, first, second)
-        if told:
-            self.on_told(account, [change for change, _, _ in told])
-            self._owed[account.id] = account
-            boot_ns = self._parts.clock.boot_ns()
-            for _, t_ns, payload in told:
-                event, now = partial(decode, payload), (t_ns, boot_ns)
-                self._parts.storage.append_soon("state", event, account=account.id, now=now)
+        self._tell(account, told)
         return is_urgent
+
+    def _tell(self, account: GuardedAccount, told: list[Told]) -> None:
+        """Tell remote gates of events that are out, and owe them a beat and their rows."""
+        if not told:
+            return
+        self.on_told(account, [change for change, _, _ in told])
+        self._owed[account.id] = account
+        boot_ns = self._parts.clock.boot_ns()
+        for _, t_ns, payload in told:
+            event, now = partial(decode, payload), (t_ns, boot_ns)
+            self._parts.storage.append_soon("state", event, account=account.id, now=now)
 
     def now(self) -> tuple[int, int]:
         """Return wall and boot nanoseconds."""

@@ -55,6 +55,8 @@ _HALTED: Final = halt_page.STATE_BYTES.index("HALTED")
 Restored = list[tuple[GuardedAccount, list[Action]]]
 SETTLE_S: Final = 0.02
 """How long a beat with a new state, and the rows of what the latch does not hold, may wait."""
+GREET_S: Final = 0.01
+"""Between greetings of some brokers and of the next: their answers would come all at once."""
 _QUIET_KINDS: Final = frozenset({"hello", "reading", "status", "check", "history"})
 """Words of a broker that the journal does not keep."""
 
@@ -160,7 +162,9 @@ class Guard:
         def soon(work: Callable[[], None]) -> None:
             loop.call_soon(self._safely, work)
 
-        self.heart.pace(soon)
+        # A callback of a callback: between the two the loop has drained its sockets once more.
+        self._actuators.soon = lambda work: loop.call_soon(soon, work)
+        self.heart.pace(soon, lambda work: loop.call_later(GREET_S, self._safely, work))
         self._status.pace(soon)
 
     def _gate_socket(self) -> Socket:
@@ -241,6 +245,7 @@ class Guard:
         """
         self._is_closed = True
         self._pumps.stop()
+        self._actuators.finish()
         for account in self._accounts.values():
             if account.state != "HALTED":
                 _, severity, flatten, flags, state_seq = account.trading.word()

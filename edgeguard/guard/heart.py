@@ -67,9 +67,14 @@ class Heart:
         self.away = 0
         self.gap_max_ns = 0
 
-    def pace(self, soon: Soon) -> None:
-        """Let duties for many accounts take several turns of the loop: `soon` runs the next one."""
-        self._beats.soon = self._greetings.soon = soon
+    def pace(self, soon: Soon, later: Soon) -> None:
+        """Let duties for many accounts take several turns of the loop.
+
+        Args:
+            soon: runs the next turn of beats, which are due now.
+            later: runs the next turn of greetings, whose answers are work too.
+        """
+        self._beats.soon, self._greetings.soon = soon, later
 
     def step(self) -> None:
         """Run the engine's deadlines, and note whether the sockets were drained since."""

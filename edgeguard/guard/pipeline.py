@@ -92,6 +92,7 @@ class Pipeline:
             elif at < end:
                 self._take(payloads[at])
                 at += 1
+        self._actuators.end_turn()
         due_ns = self._engine.next_deadline_ns()
         if due_ns is not None and due_ns <= now[1]:
             # Due in this very turn: the process's timer would come a millisecond later.
@@ -132,6 +133,7 @@ class Pipeline:
         flags = self._engine.advance(wall_ns, boot_ns, self._timer, 0)
         if flags:
             self._obey(flags, None, (wall_ns, boot_ns))
+            self._actuators.end_turn()
         if boot_ns >= self._next_step_ns:
             self._next_step_ns = NEVER_NS
         self._note_deadline(self._engine.next_deadline_ns())
@@ -139,6 +141,7 @@ class Pipeline:
     def obey(self, flags: int) -> None:
         """Carry out what a call of the engine by a command led to."""
         self._obey(flags | FLAG_DECISIONS, None, self._parts.now())
+        self._actuators.end_turn()
         self._note_deadline(self._engine.next_deadline_ns())
 
     def _note_deadline(self, due_ns: int | None) -> None:

@@ -53,7 +53,8 @@ def test_what_a_tick_makes_due_is_done_in_the_same_turn(
     parts = SimpleNamespace(
         engine=engine, accounts={}, config=SimpleNamespace(symbol=(), feed=()), now=lambda: NOW
     )
-    pipeline = Pipeline(cast("Parts", parts), cast("Actuators", SimpleNamespace()))
+    actuators = SimpleNamespace(end_turn=lambda: None)
+    pipeline = Pipeline(cast("Parts", parts), cast("Actuators", actuators))
     timers: list[int] = []
     pipeline.on_deadline = timers.append
     pipeline.on_payloads([b"\x91"])

@@ -15,14 +15,16 @@ from edgeguard import halt_page
 from edgeguard.clock import NS_PER_S, ManualClock
 from edgeguard.codec.native import decode
 from edgeguard.config.paths import Paths
+from edgeguard.gate import Gate
 from edgeguard.guard.accounts import GuardedAccount
 from edgeguard.guard.actuators import Actuators
 from edgeguard.guard.latching import Latcher
 from edgeguard.guard.parts import Parts
+from edgeguard.guard.rounds import ACCOUNTS_PER_TURN
 from edgeguard.guard.storage import WAITING_MAX, Storage
 from edgeguard.guard.trading import TradingState
 from edgeguard.journal import export
-from edgeguard.latch import LatchFile
+from edgeguard.latch import LatchFile, LatchRecord
 from edgeguard.messages import HaltEvent, StateBeat
 from edgeguard.transport import Socket
 from tests.process.fake_engine import FakeDecision
@@ -34,24 +36,38 @@ SENT_AT = (1_732_003_661_000_000_009, 5 * NS_PER_S)
 class Desk:
     """Actuators over a real journal and a real page, with a publisher and timers of paper."""
 
-    def __init__(self, place: Path) -> None:
-        config = make_config(place)
+    def __init__(self, place: Path, *names: str) -> None:
+        config = make_config(place, *names)
         self.clock = ManualClock(*SENT_AT)
         self.paths = made_paths(place)
         self.storage = Storage(self.paths, run=1, boot="b", clock=self.clock)
         self.sent: list[bytes] = []
         self.due: list[Callable[[], None]] = []
         self.changes: list[list[str]] = []
-        page = halt_page.writer(self.paths.page("A"), "A", NS_PER_S, 1)
-        self.account = GuardedAccount(config.account[0], config, TradingState([]), page, 1)
-        accounts = {"A": self.account}
+        self.turns: list[Callable[[], None]] = []
+        self.order: list[tuple[str, ...]] = []
+        """What was begun: a record of the latch with the accounts that it halts, or a flatten."""
+        accounts = {
+            one.id: GuardedAccount(
+                one,
+                config,
+                TradingState([]),
+                halt_page.writer(self.paths.page(one.id), one.id, NS_PER_S, 1),
+                1,
+            )
+            for one in config.account
+        }
+        self.accounts = accounts
+        self.account = accounts["A"]
+        self._write_latch = self.storage.write_latch
+        self.storage.write_latch = self._latch
         latcher = Latcher(accounts, self.storage, run=1, boot="00" * 16, number=0)
         parts = SimpleNamespace(
             accounts=accounts,
             storage=self.storage,
             latcher=latcher,
             clock=self.clock,
-            brokers={"A": SimpleNamespace(send=_ignore_all)},
+            brokers={name: SimpleNamespace(send=partial(self._command, name)) for name in accounts},
             config_hash="",
             now=lambda: (self.clock.wall_ns(), self.clock.boot_ns()),
         )
@@ -65,12 +81,27 @@ class Desk:
     def _send(self, data: bytes, _flags: int) -> None:
         self.sent.append(data)
 
-    def decide(self, action: str, symbol: str = "EURUSD") -> None:
+    def _latch(self, record: LatchRecord) -> None:
+        self.order.append(("latch", *(halt.account for halt in record.halts)))
+        self._write_latch(record)
+
+    def _command(self, account: str, verb: str, **_words: object) -> None:
+        self.order.append((verb, account))
+
+    def decide(
+        self, action: str, symbol: str = "EURUSD", account: str = "A", scope: str = "account"
+    ) -> None:
         """Let the engine decide, on a spread or on a loss."""
         trigger = "daily_loss" if action == "halt" else "price_anomaly"
-        decision = FakeDecision(7, "A", trigger, action, "CODE", symbol=symbol)
+        decision = FakeDecision(7, account, trigger, action, "CODE", scope, symbol=symbol)
         now = (self.clock.wall_ns(), self.clock.boot_ns())
-        self.actuators.decide(self.account, cast("Any", decision), now)
+        self.actuators.decide(self.accounts[account], cast("Any", decision), now)
+
+    def turn(self) -> None:
+        """Let the loop do what it was asked to do after the ticks that wait."""
+        works, self.turns[:] = list(self.turns), []
+        for work in works:
+            work()
 
     def messages(self) -> list[str]:
         """Return what was published since, an event by its change and a beat by its state."""
@@ -105,8 +136,13 @@ def _ignore(_copy: str, _number: int, _error: str) -> None:
     pass
 
 
-def _ignore_all(*_args: object, **_words: object) -> None:
-    pass
+@pytest.fixture
+def hall(tmp_path: Path) -> Generator[Desk]:
+    """Return a desk of more accounts than are served in one turn, with turns of its own."""
+    hall = Desk(tmp_path, "A", *(f"A{number}" for number in range(1, ACCOUNTS_PER_TURN + 2)))
+    hall.actuators.soon = hall.turns.append
+    yield hall
+    hall.storage.close()
 
 
 def made_paths(place: Path) -> Paths:
@@ -221,3 +257,66 @@ def test_an_end_closes_although_a_row_cannot_be_made(desk: Desk) -> None:
     desk.storage.append_soon("note", broken, account="A", now=SENT_AT)
     assert not desk.storage.close()
     assert [*export(desk.paths.journal)] == []
+
+
+def test_halts_of_one_turn_are_told_first_and_share_a_record(hall: Desk) -> None:
+    """In the minute in which one account halts all others do; every gate closes before that."""
+    names = list(hall.accounts)
+    for name in names:
+        hall.decide("halt", account=name)
+        assert hall.accounts[name].state == "HALTED"
+        assert not Gate(hall.paths.page(name), account=name).check()
+    assert hall.messages() == ["halt"] * len(names)
+    assert hall.order == []
+    hall.actuators.end_turn()
+    hall.actuators.end_turn()
+    assert hall.order == [("latch", *names)]
+    assert len(hall.turns) == 1
+
+
+def test_flattens_follow_the_record_a_few_in_each_turn(hall: Desk) -> None:
+    names = list(hall.accounts)
+    for name in names:
+        hall.decide("halt", account=name)
+    hall.turn()
+    # The record is begun first even where nobody has said that the turn ends.
+    few = [("flatten", name) for name in names[:ACCOUNTS_PER_TURN]]
+    assert hall.order == [("latch", *names), *few]
+    hall.turn()
+    assert hall.order == [("latch", *names), *(("flatten", name) for name in names)]
+    while hall.turns:
+        hall.turn()
+    assert hall.messages() == ["halt"] * len(names) + ["HALTED"] * len(names)
+    assert len(hall.order) == 1 + len(names)
+
+
+def test_a_halt_that_comes_between_turns_has_a_record_before_its_flatten(hall: Desk) -> None:
+    for name in list(hall.accounts)[:-1]:
+        hall.decide("halt", account=name)
+    hall.actuators.end_turn()
+    hall.turn()
+    last = list(hall.accounts)[-1]
+    hall.decide("halt", account=last)
+    while hall.turns:
+        hall.turn()
+    assert hall.order.index(("latch", *hall.accounts)) < hall.order.index(("flatten", last))
+    assert hall.order.count(("flatten", last)) == 1
+
+
+def test_an_end_leaves_no_halt_without_its_flatten(hall: Desk) -> None:
+    """What the loop was asked to do later is not done after an end."""
+    for name in hall.accounts:
+        hall.decide("halt", account=name)
+    hall.actuators.finish()
+    done = [("latch", *hall.accounts), *(("flatten", name) for name in hall.accounts)]
+    assert hall.order == done
+    hall.actuators.finish()
+    hall.turn()
+    assert hall.order == done
+
+
+def test_two_halts_of_one_turn_have_two_ids(hall: Desk) -> None:
+    hall.decide("halt", scope="strategy:X")
+    hall.decide("halt", scope="symbol:EURUSD")
+    ids = {row.halt.id for row in hall.account.rows() if row.halt is not None}
+    assert len(ids) == 2
