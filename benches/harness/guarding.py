@@ -224,7 +224,9 @@ def guard(place: Path, shape: Shape) -> Generator[Guarded]:
             stack.enter_context(
                 process.running(command, core=process.PINGER, log=place / "broker.log")
             )
+        # What it does for one halt must not keep the pinger from seeing the next.
         broker = process.python("-m", "benches.harness.broker", config, shape.paper)
+        broker = process.yielding(broker)
         stack.enter_context(process.running(broker, core=process.PINGER, ready="ready"))
         env = key_env(loaded, paths.feeds_bind)
         guarded = Guarded(config, paths, child.pid, env)

@@ -54,6 +54,40 @@ def halts(bench: Bench) -> Iterator[Figure]:
     yield from compare(bench, "ipc", "halt", halt_records(bench.sized(64, 32)))
 
 
+def halts_at_once(bench: Bench) -> Iterator[Figure]:
+    """Measure one move of the market that halts every account: when is the last one told?"""
+    accounts = bench.sized(64, 32)
+    messages = halt_records(accounts)
+    moved = messages[-1].due_ns + FIRST_PERIOD_NS
+    messages = [one._replace(due_ns=moved) if one.match else one for one in messages]
+    ours: list[list[float]] = []
+    floors: list[list[float]] = []
+    lost: list[int] = []
+    dirt = 0.0
+    for _ in range(bench.pairs):
+        floor, others = echo(bench, "ipc", messages, lost)
+        floors.append(sorted(floor))
+        dirt = max(dirt, others)
+        place = bench.fresh("b")
+        with guarding.guard(place, guarding.Shape(accounts=accounts)) as guarded:
+            told, others = ping(place, guarded.ends, messages, lost)
+        ours.append(sorted(told))
+        dirt = max(dirt, others)
+    last, first = [run[-1] for run in ours], [run[0] for run in ours]
+    floor_us = stats.median(run[-1] for run in floors)
+    yield Figure(
+        group=GROUP,
+        name=f"{accounts} accounts halt at once, ipc: the last event",
+        unit="us",
+        value=stats.median(last),
+        samples=len(last),
+        dirty=int(dirt > cpu.DIRTY_ABOVE),
+        is_upper=True,
+        note=f"median of {len(last)} guards, {min(last):.0f} to {max(last):.0f}; the first event "
+        f"{stats.median(first):.0f} us; the echo's last {floor_us:.0f} us; {sum(lost)} lost",
+    )
+
+
 def at_rates(bench: Bench) -> Iterator[Figure]:
     """Measure pauses at growing rates of decisions."""
     for a_second, count in RATES:
@@ -238,4 +272,4 @@ def _us(ordered: list[float], percent: float) -> str:
     return f"{stats.percentile(ordered, percent):.0f}"
 
 
-PARTS = (ipc, tcp, curve, halts, at_rates)
+PARTS = (ipc, tcp, curve, halts, halts_at_once, at_rates)
