@@ -79,12 +79,16 @@ class Actuators:
             let_others_run()
             account.event_seq += 1
             told.append((decision.action, now[0], payload))
+        if rest:
+            # Noted before anything else can fail: whoever ends this process finds it here.
+            self._note(account, rest)
+            account.tail = new_tail()
         self._tell(account, told)
         line = partial(_line, decision)
         self._parts.storage.append_soon("decision", line, account=account.id, now=now)
-        if rest:
-            account.tail = new_tail()
-            self._leave(account, rest)
+        if rest and not self._is_finishing:
+            self._is_finishing = True
+            self.soon(self._go_on)
 
     def run(self, account: GuardedAccount, actions: Iterable[Action]) -> None:
         """Do what the account's trading state asks for, in its order."""
@@ -98,23 +102,30 @@ class Actuators:
             self._parts.latcher.persist()
 
     def finish(self) -> None:
-        """Do now what decisions have left to do: no later turn of the loop comes."""
-        while self._left:
-            self._finish_some()
+        """Do now what decisions have left to do: no later turn of the loop comes.
+
+        What fails takes nothing else with it; the last of what was raised is raised at the end.
+        """
+        fault: BaseException | None = None
+        # Each time round something is done with, whether it failed or not.
+        while self._left or self._owed:
+            try:
+                self._finish_some()
+            except BaseException as error:  # noqa: BLE001  # other accounts are still to be flattened
+                fault = error
+        if fault is not None:
+            raise fault
 
     def settle(self) -> None:
         """Publish the beats that are owed, and hand the rows that wait to the journal."""
         self._beat_owed()
         self._parts.storage.hand_over()
 
-    def _leave(self, account: GuardedAccount, rest: list[Action]) -> None:
-        """Leave what follows: the latch to the end of this turn, all else to later ones."""
+    def _note(self, account: GuardedAccount, rest: list[Action]) -> None:
+        """Note what follows: the latch for the end of this turn, all else for later ones."""
         others = [action for action in rest if action[0] != "persist"]
         self._is_unwritten = self._is_unwritten or len(others) < len(rest)
         self._left.append((account, others))
-        if not self._is_finishing:
-            self._is_finishing = True
-            self.soon(self._go_on)
 
     def _go_on(self) -> None:
         self._finish_some()
@@ -210,12 +221,15 @@ class Actuators:
 
     def _flatten(self, account: GuardedAccount, scope: str, halt_id: str) -> None:
         halt = account.row(scope).halt
+        if halt is None or halt.id != halt_id:
+            # Lifted while this waited for its turn.
+            return
         self._parts.brokers[account.id].send(
             "flatten",
             scope=scope,
             magics=account.magics_of(scope),
             halt_id=halt_id,
-            reason=halt.reason if halt is not None else "",
+            reason=halt.reason,
         )
 
     def _send(self, topic: bytes, payload: bytes) -> None:

@@ -229,6 +229,9 @@ class Guard:
                 # A latch cannot be written from a state that is broken, and a page ends with its
                 # boot: this file is what a start after that finds.
                 create_halt_file(self._paths.halt_file, HaltWords(reason, "guard"))
+        with contextlib.suppress(BaseException):
+            # Halts of before this error: their orders to flatten were only to wait for ticks.
+            self._actuators.finish()
 
     def _close_page(self, account: GuardedAccount, halt_id: str, wall_ns: int) -> None:
         """Close an account's page by its state word, or failing that as anybody else would."""

@@ -27,6 +27,8 @@ class _Part(NamedTuple):
     scopes: tuple[tuple[str, str], ...]
     undurable: tuple[str, ...]
     """Ids of those halts of which no copy has told that it holds them."""
+    is_resuming: bool
+    """Whether a halt is left out because it is being resumed."""
 
 
 class Latcher:
@@ -69,9 +71,13 @@ class Latcher:
     def persist(self, *, is_clean: bool = False) -> int:
         """Start writing the latch as it stands to both copies; return its number."""
         record = self.record(is_clean=is_clean)
-        for name, part in self._parts.items():
-            for halt_id in part.undurable:
-                self._halts.setdefault((name, halt_id), record.number)
+        # A halt that a record has left out is held by a later one at the earliest, whatever number
+        # it had before.
+        self._halts = {
+            (name, halt_id): self._halts.get((name, halt_id), record.number)
+            for name, part in self._parts.items()
+            for halt_id in part.undurable
+        }
         self._storage.write_latch(record)
         return record.number
 
@@ -104,9 +110,7 @@ class Latcher:
         resumed: list[tuple[str, str]] = []
         scopes: list[tuple[str, str]] = []
         for name, account in self._accounts.items():
-            part = self._parts.get(name)
-            if part is None or part.changes != account.trading.changes():
-                part = self._parts[name] = _part(account)
+            part = self._part(name, account)
             halts += part.halts
             pauses += part.pauses
             resumed += part.resumed
@@ -125,6 +129,19 @@ class Latcher:
             head_hash,
         )
 
+    def _part(self, name: str, account: GuardedAccount) -> _Part:
+        """Return an account's part, made anew where its state has changed."""
+        part = self._parts.get(name)
+        try:
+            if part is None or part.changes != account.trading.changes():
+                part = self._parts[name] = _part(account)
+        except BaseException:
+            # A state that has panicked answers nothing, and whoever met it ends the guard and halts
+            # by the HALT file: what the others have to say is not to be lost with it.
+            if part is None or part.is_resuming:
+                raise
+        return part
+
 
 def _part(account: GuardedAccount) -> _Part:
     """Return what the record is to say of an account."""
@@ -134,6 +151,7 @@ def _part(account: GuardedAccount) -> _Part:
     resumed = [(name, halt_id) for halt_id in trading.resumed()]
     scopes: list[tuple[str, str]] = []
     undurable: list[str] = []
+    is_any_resuming = False
     for row in account.rows():
         halt = row.halt
         is_resuming = halt is not None and trading.is_resuming(halt.id)
@@ -147,6 +165,7 @@ def _part(account: GuardedAccount) -> _Part:
         if halt is not None and is_resuming:
             # Resumed by this very record.
             resumed.append((name, halt.id))
+            is_any_resuming = True
         pauses += [
             LatchPause(name, row.scope, p.cause, p.trigger, p.code, p.since_ns)
             for p in row.pauses
@@ -154,7 +173,13 @@ def _part(account: GuardedAccount) -> _Part:
         ]
     changes = trading.changes()
     return _Part(
-        changes, tuple(halts), tuple(pauses), tuple(resumed), tuple(scopes), tuple(undurable)
+        changes,
+        tuple(halts),
+        tuple(pauses),
+        tuple(resumed),
+        tuple(scopes),
+        tuple(undurable),
+        is_any_resuming,
     )
 
 

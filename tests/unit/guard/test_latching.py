@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,3 +204,56 @@ def test_a_halt_that_outlives_its_resume_is_told_durable_anew() -> None:
     assert told == [("A", "H1")]
     latching.settle("file", again, "")
     assert told == [("A", "H1"), ("A", "H1")]
+
+
+def test_a_record_that_leaves_a_halt_out_does_not_make_it_durable() -> None:
+    """P5: the disk is slow, and the first record done is that of a resume which is void by then."""
+    account = Account("A")
+    latching, told = writing_latcher({"A": account})
+    account.call("met", "account", 0)
+    account.call("halt", "account", 1)
+    with_it = latching.persist()
+    account.call("flattened", "account", 1)
+    account.call("resume", "account", 0)
+    without = latching.persist()
+    account.call("halt", "account", 2)
+    again = latching.persist()
+    # The writer takes the newest that waits: the first may be passed over, or told late.
+    latching.settle("file", without, "")
+    latching.settle("row", with_it, "")
+    assert told == []
+    latching.settle("file", again, "")
+    assert told == [("A", "H1")]
+
+
+def test_a_broken_account_keeps_the_halts_of_the_others_from_no_record() -> None:
+    """The panic of one account ends the guard, whose last record holds what was halted before."""
+    accounts = {name: Account(name) for name in NAMES}
+    latching, _ = writing_latcher(accounts)
+    accounts["B"].call("halt", "account", 2)
+    latching.persist()
+    accounts["A"].call("halt", "account", 1)
+    accounts["B"].trading = cast("TradingState", Broken())
+    assert [halt.id for halt in latching.record(is_clean=False).halts] == ["H1", "H2"]
+
+
+def test_a_broken_account_whose_halt_was_being_resumed_is_not_passed_over() -> None:
+    """What was recorded last leaves its halt out: that must not be taken for its state."""
+    account = Account("A")
+    latching, _ = writing_latcher({"A": account})
+    account.call("met", "account", 0)
+    account.call("halt", "account", 1)
+    account.call("flattened", "account", 1)
+    account.call("resume", "account", 0)
+    latching.persist()
+    account.trading = cast("TradingState", Broken())
+    with pytest.raises(RuntimeError, match="panicked"):
+        latching.persist()
+
+
+class Broken:
+    """A trading state that has panicked: it answers nothing any more."""
+
+    def changes(self) -> int:
+        """Fail, as every call does."""
+        raise RuntimeError("panicked")

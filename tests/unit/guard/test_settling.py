@@ -18,6 +18,7 @@ from edgeguard.config.paths import Paths
 from edgeguard.gate import Gate
 from edgeguard.guard.accounts import GuardedAccount
 from edgeguard.guard.actuators import Actuators
+from edgeguard.guard.guard import Guard
 from edgeguard.guard.latching import Latcher
 from edgeguard.guard.parts import Parts
 from edgeguard.guard.rounds import ACCOUNTS_PER_TURN
@@ -31,6 +32,7 @@ from tests.process.fake_engine import FakeDecision
 from tests.process.guard_rig import make_config
 
 SENT_AT = (1_732_003_661_000_000_009, 5 * NS_PER_S)
+GOOD = (True, True, True)
 
 
 class Desk:
@@ -45,6 +47,8 @@ class Desk:
         self.due: list[Callable[[], None]] = []
         self.changes: list[list[str]] = []
         self.turns: list[Callable[[], None]] = []
+        self.failing = ""
+        """The account of which no broker can be told anything."""
         self.order: list[tuple[str, ...]] = []
         """What was begun: a record of the latch with the accounts that it halts, or a flatten."""
         accounts = {
@@ -86,6 +90,8 @@ class Desk:
         self._write_latch(record)
 
     def _command(self, account: str, verb: str, **_words: object) -> None:
+        if account == self.failing:
+            raise RuntimeError("no such broker")
         self.order.append((verb, account))
 
     def decide(
@@ -313,6 +319,67 @@ def test_an_end_leaves_no_halt_without_its_flatten(hall: Desk) -> None:
     hall.actuators.finish()
     hall.turn()
     assert hall.order == done
+    assert hall.messages() == ["halt"] * len(hall.accounts) + ["HALTED"] * len(hall.accounts)
+
+
+def halt_all(hall: Desk) -> None:
+    """Halt by a guard that ends because of an error."""
+    words = {"_paths": hall.paths, "_accounts": hall.accounts, "_actuators": hall.actuators}
+    parts = SimpleNamespace(clock=hall.clock, now=lambda: SENT_AT)
+    guard = SimpleNamespace(**words, _parts=parts, _is_closed=False)
+    Guard.halt_all(cast("Guard", guard), RuntimeError("an error of the guard's own"))
+
+
+def test_an_error_leaves_no_halt_of_before_it_without_record_and_flatten(hall: Desk) -> None:
+    """P1: those were only to wait for ticks; the guard that is started again comes later."""
+    for name in hall.accounts:
+        hall.decide("halt", account=name)
+    halt_all(hall)
+    assert hall.order == [("latch", *hall.accounts), *(("flatten", name) for name in hall.accounts)]
+
+
+def test_an_order_that_cannot_be_given_keeps_no_other_from_being_given(hall: Desk) -> None:
+    names = list(hall.accounts)
+    for name in names:
+        hall.decide("halt", account=name)
+    hall.failing = names[1]
+    with pytest.raises(RuntimeError, match="no such broker"):
+        hall.turn()
+    halt_all(hall)
+    others = [("flatten", name) for name in names if name != hall.failing]
+    assert hall.order == [("latch", *names), *others]
+
+
+def test_what_follows_a_halt_is_noted_before_anything_can_fail(hall: Desk) -> None:
+    def fail(_account: GuardedAccount, _changes: list[str]) -> None:
+        raise RuntimeError("a remote gate's socket")
+
+    hall.actuators.on_told = fail
+    with pytest.raises(RuntimeError, match="socket"):
+        hall.decide("halt")
+    hall.actuators.on_told = lambda _account, _changes: None
+    halt_all(hall)
+    assert hall.order[0][:2] == ("latch", "A")
+    assert [done for done in hall.order if done[0] == "flatten"] == [("flatten", "A")]
+
+
+def test_a_halt_that_was_lifted_meanwhile_is_not_flattened(hall: Desk) -> None:
+    """P8: its account trades again, and its order to stop flattening has gone before."""
+    for name in hall.accounts:
+        hall.decide("halt", account=name)
+    hall.actuators.end_turn()
+    hall.turn()
+    last = list(hall.accounts)[-1]
+    account = hall.accounts[last]
+    halt = account.row().halt
+    assert halt is not None
+    account.trading.flattened("account", halt.id, "FLAT_VERIFIED")
+    refusals, _ = account.trading.resume(halt.id, "o", "r", GOOD, [], dry=False)
+    assert refusals == []
+    account.trading.resume_durable(halt.id)
+    while hall.turns:
+        hall.turn()
+    assert ("flatten", last) not in hall.order
 
 
 def test_two_halts_of_one_turn_have_two_ids(hall: Desk) -> None:
