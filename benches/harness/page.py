@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from benches.harness import plot, table
+from benches.harness import known, plot, table
 from benches.harness.result import MARKS, Figure, Report, Verdict
 
 TITLES: Final = {
@@ -78,11 +78,18 @@ def render(report: Report) -> str:
         f"<span>others used <b>{report.others_share:.0%} of a core</b></span></p>"
         "<table><thead><tr><th>Figure</th><th class=n>Value</th><th class=n>Bound</th><th></th>"
         f"<th class=n>p50 / p99 / p99.9</th><th>Note</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"{_missed(report)}"
         "<h2>Distributions</h2><p class=note>Each curve is the share of all samples at or below a "
         "value. Upwards every line is ten times rarer; values are on a logarithmic scale. "
         "A dashed line is the bound. How everything is measured: docs/PERFORMANCE.md.</p>"
         f"{''.join(_plots(report))}</html>\n"
     )
+
+
+def _missed(report: Report) -> str:
+    """Return what is known of the bounds that were missed, nothing where none was."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in known.lines(report.figures))
+    return f"<h2>Missed bounds, and what is known of them</h2><ul>{items}</ul>" if items else ""
 
 
 def _plots(report: Report) -> Iterator[str]:

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benches.harness import bounds
+from benches.harness import bounds, known
 from benches.harness.result import MARKS, Figure, Report
 
 WIDTH: Final = 190
@@ -35,6 +35,8 @@ def show(report: Report) -> None:
             table.add_row(f"[bold]{group}")
         table.add_row(one.name, value(one), _bound(one), _mark(one), tail(one), note(one))
     console.print(table)
+    for line in known.lines(report.figures):
+        console.print(f"missed: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(_foot(report), soft_wrap=True)
 
 
@@ -48,7 +50,10 @@ def markdown(report: Report) -> str:
             lines.append(f"| **{group}** | | | | | |")
         cells = (one.name, value(one), _bound(one), MARKS[one.verdict], tail(one), note(one))
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-    return "\n".join([*lines, "", _foot(report), ""])
+    missed = [f"- {line}" for line in known.lines(report.figures)]
+    if missed:
+        missed = ["", "Missed, and what is known of it:", *missed]
+    return "\n".join([*lines, *missed, "", _foot(report), ""])
 
 
 def number(amount: float | None) -> str:

@@ -64,7 +64,7 @@ def halts_at_once(bench: Bench) -> Iterator[Figure]:
     floors: list[list[float]] = []
     lost: list[int] = []
     dirt = 0.0
-    for _ in range(bench.pairs):
+    for _ in range(bench.sized(3, 2)):
         floor, others = echo(bench, "ipc", messages, lost)
         floors.append(sorted(floor))
         dirt = max(dirt, others)
