@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import zmq
@@ -28,6 +31,7 @@ from edgeguard.transport import (
     router,
     subscriber,
 )
+from edgeguard.transport import pump as pump_module
 from edgeguard.transport.pump import CHUNK, FeedPump, next_turn
 
 DEADLINE_S = 30.0
@@ -394,3 +398,63 @@ def test_background_beats_stop_when_the_engine_does(tmp_path: Path) -> None:
             assert isinstance(listener.take(), Heartbeat)
         assert not listener.socket.poll(100)
     listener.context.destroy(linger=0)
+
+
+class SilentSocket:
+    """A socket on which a message waits although its descriptor tells of none."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.taken = 0
+
+    def getsockopt(self, option: int) -> int:
+        """Return the descriptor, or that a message waits until it is taken."""
+        if option == zmq.FD:
+            return self._descriptor
+        return 0 if self.taken else int(zmq.POLLIN)
+
+    def recv_multipart(self, _flags: int) -> list[bytes]:
+        """Return the message once."""
+        if self.taken:
+            raise zmq.Again
+        self.taken += 1
+        return [b"message"]
+
+
+@pytest.mark.parametrize(("lost_core", "rescues"), [(False, 1), (True, 0)])
+def test_a_tick_takes_what_no_edge_told_of_and_counts_it_where_it_is_sure(
+    monkeypatch: pytest.MonkeyPatch, lost_core: bool, rescues: int
+) -> None:
+    """Who lost its core between the two looks may have seen a message arrive."""
+    reading, writing = os.pipe()
+    counts = iter(range(100))
+    if lost_core:
+        monkeypatch.setattr("edgeguard.transport.pump.switches", lambda: next(counts))
+    else:
+        monkeypatch.setattr("edgeguard.transport.pump.switches", lambda: 0)
+    silent, taken = SilentSocket(reading), list[list[bytes]]()
+    loop = asyncio.new_event_loop()
+    try:
+        pump = Pump(loop, cast("Socket", silent), taken.append, _raise)
+        silent.taken = 1
+        pump.start()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        pump.tick()
+        silent.taken = 0
+        pump.tick()
+        assert taken == [[b"message"]]
+        assert pump.rescues == rescues
+        pump.stop()
+    finally:
+        loop.close()
+        os.close(reading)
+        os.close(writing)
+
+
+def test_switches_are_counted_where_the_host_tells() -> None:
+    before = pump_module.switches()
+    for _ in range(100):
+        os.sched_yield()
+        threading.Event().wait(0.0001)
+    assert pump_module.switches() >= before + 100
