@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ class Rig:
         self.client: Client | None = None
         self.events: list[BrokerEvent] = []
         self.messages: list[AnyMessage] = []
+        self.unread: deque[AnyMessage] = deque()
+        """Those that nobody has looked for yet."""
 
     def start(self) -> None:
         with (self.folder / "parent.log").open("ab") as log:
@@ -173,6 +176,7 @@ class Rig:
             found.append(decode(self.feed.recv_multipart(zmq.DONTWAIT)[-1]))
             wait_s = 0.0
         self.messages += found
+        self.unread += found
         return found
 
     def ready(self) -> None:
