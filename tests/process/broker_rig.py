@@ -119,6 +119,14 @@ class Rig:
             )
         self.client = Client(self.paths.broker(self.account))
 
+    def greet_anew(self) -> None:
+        """Greet as somebody who has not been heard of before, who is told everything again."""
+        assert self.client is not None
+        self.client.close()
+        self.client = Client(self.paths.broker(self.account))
+        self.command("hello")
+        self.until("hello")
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)

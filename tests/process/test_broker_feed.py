@@ -40,7 +40,9 @@ def until(made: Rig, kind: type, **fields: object) -> AnyMessage:
 def test_the_feed_tells_everything(tmp_path: Path) -> None:
     """Facts, snapshot, proof and quotes; a fresh read carries its number; deals come before it."""
     with rig(tmp_path, make_config()) as made:
-        made.command("hello")
+        # What was told before the feed had a subscriber is lost; a message shows that it has one.
+        until(made, AccountSnapshot)
+        made.greet_anew()
         facts = until(made, SymbolFacts, symbol="EURUSD")
         assert isinstance(facts, SymbolFacts)
         assert (facts.digits, facts.contract_size, facts.calc_mode) == (5, "100000.0", "FOREX")
