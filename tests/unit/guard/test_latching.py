@@ -163,6 +163,21 @@ def writing_latcher(accounts: dict[str, Account]) -> tuple[Latcher, list[tuple[s
     return latching, told
 
 
+def halted() -> tuple[Account, Latcher, list[tuple[str, str]]]:
+    """Return an account that is halted by H1, its latcher, and what that tells to be durable."""
+    account = Account("A")
+    latching, told = writing_latcher({"A": account})
+    account.call("met", "account", 0)
+    account.call("halt", "account", 1)
+    return account, latching, told
+
+
+def begin_resume(account: Account) -> None:
+    """Prove the account flat and begin to resume it: the next record leaves its halt out."""
+    account.call("flattened", "account", 1)
+    account.call("resume", "account", 0)
+
+
 def test_a_halt_is_told_durable_once() -> None:
     """Told with every record, the halt of one account would do the work of all others again."""
     accounts = {name: Account(name) for name in NAMES}
@@ -190,13 +205,9 @@ def test_a_halt_whose_write_failed_is_told_durable_by_a_later_one() -> None:
 
 def test_a_halt_that_outlives_its_resume_is_told_durable_anew() -> None:
     """P8: the record of the resume left it out, so only a later one holds it again."""
-    account = Account("A")
-    latching, told = writing_latcher({"A": account})
-    account.call("met", "account", 0)
-    account.call("halt", "account", 1)
+    account, latching, told = halted()
     latching.settle("file", latching.persist(), "")
-    account.call("flattened", "account", 1)
-    account.call("resume", "account", 0)
+    begin_resume(account)
     without = latching.persist()
     account.call("halt", "account", 2)
     again = latching.persist()
@@ -208,13 +219,9 @@ def test_a_halt_that_outlives_its_resume_is_told_durable_anew() -> None:
 
 def test_a_record_that_leaves_a_halt_out_does_not_make_it_durable() -> None:
     """P5: the disk is slow, and the first record done is that of a resume which is void by then."""
-    account = Account("A")
-    latching, told = writing_latcher({"A": account})
-    account.call("met", "account", 0)
-    account.call("halt", "account", 1)
+    account, latching, told = halted()
     with_it = latching.persist()
-    account.call("flattened", "account", 1)
-    account.call("resume", "account", 0)
+    begin_resume(account)
     without = latching.persist()
     account.call("halt", "account", 2)
     again = latching.persist()
@@ -239,12 +246,8 @@ def test_a_broken_account_keeps_the_halts_of_the_others_from_no_record() -> None
 
 def test_a_broken_account_whose_halt_was_being_resumed_is_not_passed_over() -> None:
     """What was recorded last leaves its halt out: that must not be taken for its state."""
-    account = Account("A")
-    latching, _ = writing_latcher({"A": account})
-    account.call("met", "account", 0)
-    account.call("halt", "account", 1)
-    account.call("flattened", "account", 1)
-    account.call("resume", "account", 0)
+    account, latching, _ = halted()
+    begin_resume(account)
     latching.persist()
     account.trading = cast("TradingState", Broken())
     with pytest.raises(RuntimeError, match="panicked"):
